@@ -1,0 +1,6 @@
+import type { Clock } from '../base/clock.ts';
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+};

@@ -1,0 +1,91 @@
+/**
+ * One engine per machine: what `dfget server` runs for the command line and dfdaemon runs for container engines. This
+ * file is its face; agent.ts builds it.
+ */
+import type { FaultValue } from '../protocol/faults.ts';
+import type { ContentId, TaskId } from '../protocol/ids.ts';
+import type { ContentShape } from '../protocol/piece.ts';
+import type { Digest, Pattern, SourceFacts, TaskSpec } from '../protocol/task.ts';
+import type { HandOver } from '../store/store.ts';
+
+export type DownloadRequest = {
+  readonly spec: TaskSpec;
+  readonly pattern: Pattern;
+  /** `host:port=weight` forms; empty = those that the agent was started with. */
+  readonly nodes: readonly string[];
+  /** Fail instead of going back to the source. */
+  readonly noBackToSource: boolean;
+  /** Bytes per second; absent = unlimited. */
+  readonly localLimit?: number;
+  /** Milliseconds for the whole download; absent = derived from length and minRate, or none. */
+  readonly timeoutMs?: number;
+  /** Bytes per second under which a download counts as too slow, used to derive the timeout. */
+  readonly minRate?: number;
+  /** Pieces that may wait for the disk. */
+  readonly clientQueue?: number;
+};
+
+export type DownloadProgress = {
+  readonly length: number | null;
+  /** Bytes verified and on disk, whatever brought them. */
+  readonly done: number;
+  readonly fromPeers: number;
+  /** From the supernode's cache. */
+  readonly fromSupernode: number;
+  /** Read from the source by this host itself. */
+  readonly fromSource: number;
+  /** On disk before this download began. */
+  readonly fromDisk: number;
+};
+
+export type DownloadResult = DownloadProgress & {
+  readonly content: ContentId;
+  readonly digest?: Digest;
+  /** Why the source was read by this host; absent = it was not. */
+  readonly backToSource?: FaultValue;
+};
+
+export type OpenedContent = { readonly content: ContentId; readonly shape: ContentShape; readonly facts: SourceFacts };
+
+export interface Download {
+  readonly task: TaskId;
+  readonly progress: DownloadProgress;
+  /** Shape and facts are known, and no byte yet need be here. Rejects with a Fault. */
+  readonly opened: Promise<OpenedContent>;
+  /** Every piece is on disk and the whole digest, where one was given, is right. Rejects with a Fault. */
+  readonly finished: Promise<DownloadResult>;
+  onProgress(listener: (progress: DownloadProgress) => void): () => void;
+  /** Verified bytes `start` to `end` in order as they arrive; pieces in the window ahead are fetched first. */
+  read(start: number, end: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Waits for `finished`, then makes the file appear. */
+  handOver(path: string, options: { readonly copy?: boolean; readonly sync?: boolean }): Promise<HandOver>;
+  /** This asker is done with it. The last one's release stops a running download; its verified pieces stay. */
+  release(): void;
+}
+
+export interface Engine {
+  /** Two opens of one task share one download; each gets a handle of its own. */
+  open(request: DownloadRequest): Download;
+  close(): Promise<void>;
+}
+
+/** One line each of the answer to POST /v1/downloads on the agent's socket (NDJSON). */
+export type DownloadEvent =
+  | { readonly type: 'opened'; readonly task: TaskId; readonly content: ContentId; readonly length: number | null }
+  | ({ readonly type: 'progress' } & DownloadProgress)
+  | {
+      readonly type: 'done';
+      readonly result: DownloadResult;
+      readonly output: string;
+      readonly by: HandOver;
+      readonly millis: number;
+    }
+  | { readonly type: 'failed'; readonly fault: FaultValue };
+
+/** Body of POST /v1/downloads. */
+export type AgentDownloadRequest = DownloadRequest & {
+  /** Absolute path. */
+  readonly output: string;
+  readonly copy: boolean;
+  readonly sync: boolean;
+};

@@ -1,0 +1,98 @@
+/**
+ * The language between an agent and a supernode. One WebSocket per host; each text frame is a JSON array of messages in
+ * order, so that everything which one turn of the event loop has to say costs one frame. `codec.ts` checks what comes in.
+ */
+import type { FaultCode, FaultValue } from './faults.ts';
+import type { HostDescription, ParentAddress } from './host.ts';
+import type { ContentId, LeaseId, PieceIndex, TaskId } from './ids.ts';
+import type { ContentShape } from './piece.ts';
+import type { Manifest, SourceFacts, TaskSpec } from './task.ts';
+
+export const PROTOCOL_VERSION = 1;
+/** Contents up to this length travel inside `opened`. */
+export const INLINE_MAX_BYTES = 64 * 1024;
+
+/** One content on a host's disk. `held` is base64 of a bitfield, or 'all'. */
+export type InventoryEntry = {
+  readonly content: ContentId;
+  readonly shape: ContentShape;
+  readonly held: string;
+  readonly hasManifest: boolean;
+};
+
+/** `millis` = time from sending the request to the last byte; 0 when there was no transfer. */
+export type HeldPiece = readonly [piece: PieceIndex, lease: LeaseId, millis: number];
+export type FailedPiece = readonly [piece: PieceIndex, lease: LeaseId, fault: FaultCode];
+
+export type HostMessage =
+  /** First message of a session. `token` is the cluster's join token, where one is demanded. */
+  | { readonly type: 'hello'; readonly protocol: number; readonly host: HostDescription; readonly token?: string }
+  /** All that the host holds, in as many messages as needed; `last` ends it. Sent after `welcome`. */
+  | { readonly type: 'inventory'; readonly contents: readonly InventoryEntry[]; readonly last: boolean }
+  /**
+   * "I want this task." Answered by one `opened` or `refused` with the same `request`. `having` is what an earlier
+   * attempt left on disk: it counts only if the supernode is still at that generation. `window` says that a reader
+   * needs pieces in order from there on.
+   */
+  | {
+      readonly type: 'open';
+      readonly request: number;
+      readonly task: TaskId;
+      readonly spec: TaskSpec;
+      readonly having?: {
+        readonly content: ContentId;
+        readonly shape: ContentShape;
+        readonly held: string;
+        readonly hasManifest: boolean;
+      };
+      readonly window?: PieceWindow;
+    }
+  | {
+      readonly type: 'report';
+      readonly content: ContentId;
+      readonly held: readonly HeldPiece[];
+      readonly failed: readonly FailedPiece[];
+    }
+  /** Pieces that the host does not hold any more (changed under it, or evicted): 'all' or single ones. */
+  | { readonly type: 'lost'; readonly content: ContentId; readonly pieces: readonly PieceIndex[] | 'all' }
+  | { readonly type: 'window'; readonly content: ContentId; readonly window: PieceWindow | null }
+  /** Done with downloading (finished, cancelled or failed); what it holds it goes on serving. */
+  | { readonly type: 'leave'; readonly content: ContentId }
+  /** Answer to `ask-manifest`. */
+  | { readonly type: 'manifest'; readonly manifest: Manifest }
+  | { readonly type: 'beat' };
+
+/** Pieces `from` … `from + count - 1` are wanted first, in order. */
+export type PieceWindow = { readonly from: PieceIndex; readonly count: number };
+
+/** `parent` indexes the message's `parents`; `digest` (base64 sha256) is left out when the child has the manifest. */
+export type Assignment = readonly [piece: PieceIndex, parent: number, lease: LeaseId, digest?: string];
+
+export type SupernodeMessage =
+  | { readonly type: 'welcome'; readonly protocol: number; readonly supernode: string; readonly beatMs: number }
+  | {
+      readonly type: 'opened';
+      readonly request: number;
+      readonly content: ContentId;
+      readonly shape: ContentShape;
+      readonly facts: SourceFacts;
+      /** Present as soon as every piece's digest is known. */
+      readonly manifest?: Manifest;
+      /** base64 of the whole content, for contents up to INLINE_MAX_BYTES. */
+      readonly inline?: string;
+    }
+  | { readonly type: 'refused'; readonly request: number; readonly fault: FaultValue }
+  | {
+      readonly type: 'assign';
+      readonly content: ContentId;
+      readonly parents: readonly ParentAddress[];
+      readonly pieces: readonly Assignment[];
+    }
+  | { readonly type: 'cancel'; readonly content: ContentId; readonly leases: readonly LeaseId[] }
+  /** The length has become known. */
+  | { readonly type: 'shape'; readonly content: ContentId; readonly shape: ContentShape }
+  /** All digests are known. */
+  | { readonly type: 'manifest'; readonly manifest: Manifest }
+  /** The content cannot be completed by the supernode; the child decides by the fault what to do. */
+  | { readonly type: 'failed'; readonly content: ContentId; readonly fault: FaultValue }
+  | { readonly type: 'ask-manifest'; readonly content: ContentId };

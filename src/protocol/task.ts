@@ -1,0 +1,50 @@
+import type { ContentId } from './ids.ts';
+import type { ContentShape } from './piece.ts';
+
+/** `algorithm:hex`, lower case: md5, sha1, sha256 or sha512 over the whole content. */
+export type Digest = string;
+
+export type Pattern = 'p2p' | 'cdn' | 'source';
+
+/** What a user asks for; everything the supernode needs to read the source in the user's place. */
+export type TaskSpec = {
+  /** Absolute URL as the user gave it; `filter` takes effect only in the task's identity. */
+  readonly url: string;
+  /** Repeated names stay repeated. May hold secrets: never logged, never shown by an API. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Names of query parameters that do not identify the content (signatures, expiry). */
+  readonly filter: readonly string[];
+  readonly digest?: Digest;
+  /** Salt of the task's identity; without effect when a digest is given. */
+  readonly identifier?: string;
+  /** Do not verify the source's certificate. */
+  readonly insecure?: boolean;
+  /** PEM texts of the authorities to trust for this source, beside the system's. */
+  readonly cacerts?: readonly string[];
+  readonly callSystem?: string;
+};
+
+/** What the source said about a content besides its bytes; kept with it and handed to those who ask by HTTP. */
+export type SourceFacts = {
+  readonly etag?: string;
+  readonly lastModified?: string;
+  readonly contentType?: string;
+  /** The source answers ranges, so a read can be resumed and a host may fetch single pieces from it. */
+  readonly ranges: boolean;
+};
+
+/**
+ * The proof of a whole content: every piece's sha256 in order. `signature` is the supernode's HMAC over the other
+ * fields, with the cluster's secret: a host only keeps it, and a restarted or succeeding supernode can tell from it
+ * that the digests are its own kind's and need not read the source again.
+ */
+export type Manifest = {
+  readonly content: ContentId;
+  readonly shape: ContentShape;
+  readonly facts: SourceFacts;
+  /** base64 of the concatenated 32-byte piece digests. */
+  readonly digests: string;
+  /** Whole-content digest, where one was computed or given. */
+  readonly digest?: Digest;
+  readonly signature: string;
+};

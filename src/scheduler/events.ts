@@ -1,0 +1,114 @@
+/**
+ * What can happen to the scheduler and what it may ask for. Both are plain data: the supernode carries commands out, the
+ * simulator replays them, the log prints them and the console explains them.
+ *
+ * A *swarm* is all the peers of one content. The supernode's own cache is a host like every other (`seed: true`).
+ */
+
+import type { Bitfield } from '../base/bitfield.ts';
+import type { Millis } from '../base/clock.ts';
+import type { FaultCode } from '../protocol/faults.ts';
+import type { Site } from '../protocol/host.ts';
+import type { ContentId, HostId, LeaseId, PieceIndex } from '../protocol/ids.ts';
+import type { PieceWindow } from '../protocol/messages.ts';
+
+export type SchedulerEvent =
+  /** Repeating it for a known host updates it (a session that reconnects). */
+  | {
+      readonly type: 'host-joined';
+      readonly host: HostId;
+      readonly site: Site;
+      readonly seed: boolean;
+      readonly uploads: boolean;
+      /** Configured limits, bytes per second; absent = learn from the transfers. */
+      readonly upBytesPerSecond?: number;
+      readonly downBytesPerSecond?: number;
+    }
+  | { readonly type: 'host-left'; readonly host: HostId }
+  /** Opens a swarm, or tells more of it: `pieces` so far; `final` when there will be no more. Never shrinks. */
+  | {
+      readonly type: 'content-shaped';
+      readonly content: ContentId;
+      readonly pieceSize: number;
+      readonly pieces: number;
+      /** Bytes of the last piece; pieceSize unless final. */
+      readonly lastPieceSize: number;
+      readonly final: boolean;
+    }
+  /** The swarm is forgotten; leases in it end without a word. */
+  | { readonly type: 'content-closed'; readonly content: ContentId }
+  /** `wants` = it downloads; else it only holds. Joining again replaces what was known of the peer. */
+  | {
+      readonly type: 'peer-joined';
+      readonly host: HostId;
+      readonly content: ContentId;
+      readonly held: Bitfield;
+      readonly wants: boolean;
+      readonly window?: PieceWindow;
+    }
+  /** It wants no more; with `keeps` it stays as a holder. Its own leases as a child end. */
+  | { readonly type: 'peer-left'; readonly host: HostId; readonly content: ContentId; readonly keeps: boolean }
+  | {
+      readonly type: 'window-moved';
+      readonly host: HostId;
+      readonly content: ContentId;
+      readonly window: PieceWindow | null;
+    }
+  /** `lease` 0: held without a transfer that we had assigned (from the source, or from before a restart). */
+  | {
+      readonly type: 'piece-held';
+      readonly host: HostId;
+      readonly content: ContentId;
+      readonly piece: PieceIndex;
+      readonly lease: LeaseId;
+      /** Duration of the transfer as the child saw it; 0 = unknown. */
+      readonly millis: Millis;
+    }
+  | {
+      readonly type: 'piece-failed';
+      readonly host: HostId;
+      readonly content: ContentId;
+      readonly piece: PieceIndex;
+      readonly lease: LeaseId;
+      readonly fault: FaultCode;
+    }
+  | {
+      readonly type: 'pieces-lost';
+      readonly host: HostId;
+      readonly content: ContentId;
+      readonly pieces: readonly PieceIndex[] | 'all';
+    }
+  /** Time has come: the answer to `wake-at`. Coming early or twice is harmless. */
+  | { readonly type: 'tick' };
+
+export type SchedulerCommand =
+  | {
+      readonly type: 'assign';
+      readonly content: ContentId;
+      readonly child: HostId;
+      readonly parent: HostId;
+      readonly piece: PieceIndex;
+      readonly lease: LeaseId;
+    }
+  /** The child need not go on with it (hedged elsewhere, or the parent is gone). */
+  | {
+      readonly type: 'cancel';
+      readonly content: ContentId;
+      readonly child: HostId;
+      readonly piece: PieceIndex;
+      readonly lease: LeaseId;
+    }
+  /** The last live holder of these pieces is gone while peers want them: the shell must get them again from the source. */
+  | { readonly type: 'starved'; readonly content: ContentId; readonly pieces: readonly PieceIndex[] }
+  | { readonly type: 'isolated'; readonly host: HostId; readonly reason: FaultCode; readonly until: Millis }
+  | { readonly type: 'released'; readonly host: HostId }
+  /** Send a `tick` at this time; replaces an earlier wish. */
+  | { readonly type: 'wake-at'; readonly time: Millis };
+
+/**
+ * The scheduler: `handle` is synchronous and total. A late or senseless event (unknown host, spent lease) changes
+ * nothing and is no error. The array returned is valid until the next call.
+ */
+export interface SchedulerCore {
+  handle(event: SchedulerEvent, now: Millis): readonly SchedulerCommand[];
+}
