@@ -1,0 +1,11 @@
+/** `npm test`: everything. Slow unit tests are named *.slow.test.ts; end-to-end tests run real processes. */
+import { coverageGate, importRules, lint, runSteps, types, vitest } from './steps.ts';
+
+process.exitCode = await runSteps([
+  ['types', types],
+  ['lint and format', lint],
+  ['import rules', importRules],
+  ['unit and property tests', () => vitest('--coverage', '--coverage.reporter=json-summary')],
+  ['coverage', () => coverageGate(['src/scheduler', 'src/protocol', 'src/store'])],
+  ['end-to-end tests', () => vitest('--config=test/e2e/vitest.config.ts')],
+]);
