@@ -1,0 +1,194 @@
+/** The part of a session that both ends share: queue, frames, heartbeat, limits and the one way to end. */
+import type { WebSocket } from 'ws';
+import { Fault, type FaultCode, isFaultCode } from '../protocol/faults.ts';
+import type { SessionLimits } from './session.ts';
+
+/** WebSocket close code of a goodbye whose reason is `code message`. */
+export const FAULT_CLOSE = 4000;
+const FRAME_BYTES = 256 * 1024;
+/** A goodbye that is not answered for this long ends without the answer. Milliseconds. */
+const GOODBYE_MS = 2000;
+
+export type SocketPlan<In> = {
+  readonly limits: SessionLimits;
+  readonly decode: (text: string) => readonly In[];
+  /** Code of a connection that broke. */
+  readonly lost: FaultCode;
+  readonly onMessages: (messages: readonly In[]) => void;
+  readonly onClose: (reason: Fault) => void;
+};
+
+export class SessionSocket<Out, In> {
+  readonly closed: Promise<void>;
+  readonly #socket: WebSocket;
+  readonly #plan: SocketPlan<In>;
+  readonly #queue: string[] = [];
+  #queuedBytes = 0;
+  #flushAsked = false;
+  #ready = false;
+  #ended = false;
+  #reason: Fault | undefined;
+  #error: Error | undefined;
+  #heardAt = performance.now();
+  #heartbeat: NodeJS.Timeout | undefined;
+  #goodbye: NodeJS.Timeout | undefined;
+  #resolveClosed: () => void = () => undefined;
+
+  constructor(socket: WebSocket, plan: SocketPlan<In>) {
+    this.#socket = socket;
+    this.#plan = plan;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    socket.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary));
+    const heard = () => {
+      this.#heardAt = performance.now();
+    };
+    socket.on('pong', heard);
+    socket.on('ping', heard);
+    socket.on('error', (error) => {
+      this.#error = error;
+      // ws closes by itself after an error, but not when the connection never stood.
+      if (!this.#ready) this.end(this.#lostFault(error.message));
+    });
+    socket.on('close', (code, text) => this.end(this.#closeReason(code, text.toString())));
+  }
+
+  get open(): boolean {
+    return this.#ready && !this.#ended && this.#reason === undefined;
+  }
+
+  /** The connection stands: what waited goes out and the heartbeat begins. */
+  opened(): void {
+    if (this.#ended || this.#ready) return;
+    this.#ready = true;
+    this.#heardAt = performance.now();
+    this.#heartbeat = setInterval(() => this.#beat(), this.#plan.limits.heartbeatMs);
+    if (this.#queue.length > 0) this.#askFlush();
+  }
+
+  send(message: Out): void {
+    this.sendText(JSON.stringify(message));
+  }
+
+  sendText(json: string): void {
+    if (this.#ended || this.#reason !== undefined) return;
+    this.#queue.push(json);
+    this.#queuedBytes += json.length + 1;
+    if (this.#queuedBytes + this.#socket.bufferedAmount > this.#plan.limits.maxQueuedBytes) {
+      this.#drop(
+        this.#lostFault(`the other side does not read: ${this.#plan.limits.maxQueuedBytes} bytes wait for it`),
+      );
+      return;
+    }
+    this.#askFlush();
+  }
+
+  sendNow(): void {
+    if (!this.#ready || this.#ended || this.#queue.length === 0) return;
+    let from = 0;
+    let size = 0;
+    for (let i = 0; i < this.#queue.length; i++) {
+      const length = this.#queue[i]?.length ?? 0;
+      if (size > 0 && size + length > FRAME_BYTES) {
+        this.#sendFrame(from, i);
+        from = i;
+        size = 0;
+      }
+      size += length + 1;
+    }
+    this.#sendFrame(from, this.#queue.length);
+    this.#queue.length = 0;
+    this.#queuedBytes = 0;
+  }
+
+  close(reason = new Fault('cancelled', 'the session was closed')): void {
+    if (this.#ended || this.#reason !== undefined) return;
+    if (!this.#ready) {
+      this.#drop(reason);
+      return;
+    }
+    this.sendNow();
+    this.#reason = reason;
+    this.#socket.close(FAULT_CLOSE, goodbyeText(reason));
+    this.#goodbye = setTimeout(() => this.#drop(reason), GOODBYE_MS);
+  }
+
+  /** The one way to end: exactly one onClose, no timer left, the socket gone. */
+  end(reason: Fault): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearInterval(this.#heartbeat);
+    clearTimeout(this.#goodbye);
+    this.#queue.length = 0;
+    this.#queuedBytes = 0;
+    if (this.#socket.readyState !== this.#socket.CLOSED) this.#socket.terminate();
+    this.#resolveClosed();
+    this.#plan.onClose(this.#reason ?? reason);
+  }
+
+  #drop(reason: Fault): void {
+    this.#reason ??= reason;
+    this.end(reason);
+  }
+
+  #askFlush(): void {
+    if (this.#flushAsked || !this.#ready) return;
+    this.#flushAsked = true;
+    setImmediate(() => {
+      this.#flushAsked = false;
+      if (this.open) this.sendNow();
+    });
+  }
+
+  #sendFrame(from: number, to: number): void {
+    const whole = from === 0 && to === this.#queue.length;
+    this.#socket.send(`[${(whole ? this.#queue : this.#queue.slice(from, to)).join(',')}]`);
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    this.#heardAt = performance.now();
+    if (this.#ended || this.#reason !== undefined) return;
+    let messages: readonly In[];
+    try {
+      if (isBinary) throw new Fault('bad-message', 'a binary frame on a session');
+      messages = this.#plan.decode(data.toString());
+    } catch (error) {
+      this.close(Fault.of(error, 'bad-message'));
+      return;
+    }
+    if (messages.length > 0) this.#plan.onMessages(messages);
+  }
+
+  #beat(): void {
+    const silent = performance.now() - this.#heardAt;
+    const { heartbeatMs } = this.#plan.limits;
+    if (silent >= heartbeatMs * 2.5) this.#drop(this.#lostFault(`nothing heard for ${Math.round(silent)} ms`));
+    else if (silent >= heartbeatMs * 0.5) this.#socket.ping();
+  }
+
+  #lostFault(why: string): Fault {
+    return new Fault(this.#plan.lost, `the session broke: ${why}`, { cause: this.#error });
+  }
+
+  #closeReason(code: number, text: string): Fault {
+    if (this.#reason !== undefined) return this.#reason;
+    if (code === FAULT_CLOSE) return faultOfClose(text);
+    return this.#lostFault(this.#error?.message ?? `closed with ${code}`);
+  }
+}
+
+function goodbyeText(reason: Fault): string {
+  // A close frame carries at most 123 bytes; cut by bytes without leaving half a character.
+  const bytes = Buffer.from(`${reason.code} ${reason.message}`).subarray(0, 123);
+  return bytes.toString().replace(/\uFFFD+$/, '');
+}
+
+/** What a goodbye said; text that is not ours is a broken message. */
+export function faultOfClose(text: string): Fault {
+  const space = text.indexOf(' ');
+  const code = space < 0 ? text : text.slice(0, space);
+  return isFaultCode(code)
+    ? new Fault(code, text.slice(code.length + 1))
+    : new Fault('bad-message', 'an unknown goodbye');
+}
