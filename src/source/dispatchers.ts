@@ -1,0 +1,56 @@
+/**
+ * Connections to sources, kept apart by how their certificates are checked: what one caller trusts says nothing about the next
+ * caller's request to the same host. Proxies come from the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).
+ */
+import { getCACertificates } from 'node:tls';
+import { LRUCache } from 'lru-cache';
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+
+const MAX_KINDS = 32;
+const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 10_000;
+
+export interface Dispatchers {
+  get(insecure: boolean, cacerts: readonly string[]): Dispatcher;
+  close(): Promise<void>;
+}
+
+export function createDispatchers(): Dispatchers {
+  const kinds = new LRUCache<string, Dispatcher>({
+    max: MAX_KINDS,
+    // Requests that still run on it end first.
+    dispose: (dispatcher) => void dispatcher.close().catch(() => {}),
+  });
+  return {
+    get(insecure, cacerts) {
+      const key = JSON.stringify([insecure, cacerts]);
+      const known = kinds.get(key);
+      if (known !== undefined) return known;
+      const made = makeDispatcher(insecure, cacerts);
+      kinds.set(key, made);
+      return made;
+    },
+    async close() {
+      const all = [...kinds.values()];
+      await Promise.all(all.map((dispatcher) => dispatcher.destroy()));
+      kinds.clear();
+    },
+  };
+}
+
+function makeDispatcher(insecure: boolean, cacerts: readonly string[]): Dispatcher {
+  const tls = {
+    rejectUnauthorized: !insecure,
+    ...(cacerts.length === 0 ? {} : { ca: [...getCACertificates('default'), ...cacerts] }),
+  };
+  const options = {
+    connect: { timeout: CONNECT_TIMEOUT_MS, ...tls },
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // HTTP/2 costs several times the CPU per byte and gains nothing for one long body.
+    allowH2: false,
+  };
+  const proxied = ['http_proxy', 'https_proxy'].some(
+    (name) => process.env[name] !== undefined || process.env[name.toUpperCase()] !== undefined,
+  );
+  return proxied ? new EnvHttpProxyAgent({ ...options, requestTls: tls }) : new Agent(options);
+}
