@@ -1,0 +1,51 @@
+/**
+ * What every program of ours asks before its first import: is this Node new enough to run TypeScript as it stands? Plain
+ * JavaScript that Node 12 and later can read, so that an old Node says what is wrong and not where its parser stopped.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import module from 'node:module';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const OLDEST = [22, 19];
+
+function newEnough() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
+}
+
+/** True when the caller may go on. Else the packaged Node of this checkout has taken over, or the way out has been said. */
+export function readyNode(program, url) {
+  if (newEnough()) {
+    keepCompiled();
+    return true;
+  }
+  const packaged = fileURLToPath(new URL('../node_modules/.bin/node', url));
+  if (existsSync(packaged)) {
+    takeOver(packaged, fileURLToPath(url));
+    return false;
+  }
+  const text = `needs Node ${OLDEST.join('.')} or newer, this is ${process.versions.node}; install it, or run "npm ci" in the checkout, which brings one along`;
+  process.stderr.write(`${program}: ${text}\n`);
+  process.exitCode = 2;
+  return false;
+}
+
+function keepCompiled() {
+  // Compiled code is kept per user: halves the time to start. A machine without a home does without.
+  const home = process.env.XDG_CACHE_HOME || (process.env.HOME && join(process.env.HOME, '.cache'));
+  if (home && module.enableCompileCache) module.enableCompileCache(join(home, 'dragonfly'));
+  // Node 22 warns that it strips types, at every start.
+  const warn = process.emitWarning;
+  process.emitWarning = (warning, ...rest) => {
+    if (!String(warning).startsWith('Type Stripping')) warn.call(process, warning, ...rest);
+  };
+}
+
+function takeOver(node, script) {
+  const child = spawn(node, [script, ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(code === null ? 128 + constants.signals[signal] : code));
+}
