@@ -1,0 +1,27 @@
+/**
+ * What a supernode's "no" means for the one who asked: the end (the source itself said no, or the content is not what
+ * the user named), another generation, or only that this supernode cannot help.
+ */
+import type { FaultCode, FaultValue } from '../protocol/faults.ts';
+
+export type Refusal = 'final' | 'changed' | 'helpless';
+
+const FINAL: ReadonlySet<FaultCode> = new Set([
+  'usage',
+  'source-refused',
+  'source-unreachable',
+  'source-lied',
+  'digest-mismatch',
+]);
+
+export function refusalOf(fault: FaultValue): Refusal {
+  if (fault.code === 'source-changed') return 'changed';
+  return FINAL.has(fault.code) ? 'final' : 'helpless';
+}
+
+/** The fault to end with when the source may not be read instead: the supernode's trouble is not this host's. */
+export function withoutSource(why: FaultValue): FaultValue {
+  const { code, message } = why;
+  if (code === 'supernode-unreachable' || code === 'supernode-refused') return why;
+  return { code: 'supernode-refused', message: `the supernode cannot help (${code}: ${message})` };
+}

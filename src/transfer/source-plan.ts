@@ -1,0 +1,100 @@
+/**
+ * When and what this host reads from the source itself: one read at a time, of the longest run of missing pieces that
+ * begins where a reader waits, after a jittered start where other hosts may do the same, and again after a failure for
+ * as long as reads bring pieces.
+ */
+import type { Millis } from '../base/clock.ts';
+import type { FaultValue } from '../protocol/faults.ts';
+import type { PieceIndex } from '../protocol/ids.ts';
+import type { PieceWindow } from '../protocol/messages.ts';
+import type { ReadId, TransferCommand } from './events.ts';
+import type { TransferLimits } from './limits.ts';
+import type { Pieces } from './pieces.ts';
+
+type SourceRun = { readonly from: PieceIndex; readonly end: PieceIndex | null };
+
+export class SourcePlan {
+  readonly #limits: TransferLimits;
+  /** The source answers ranges. */
+  ranges = false;
+  /** Why the supernode does not bring it. */
+  why: FaultValue | undefined;
+  #notBefore: Millis = 0;
+  /** The read that runs, or 0. */
+  #read: ReadId = 0;
+  #last: ReadId = 0;
+  /** Pieces gained by the read that runs. */
+  #gained = 0;
+  /** Reads that failed since the last piece came. */
+  #failures = 0;
+
+  constructor(limits: TransferLimits) {
+    this.#limits = limits;
+  }
+
+  /** When there is something to do without an event. */
+  turnAt(now: Millis): Millis {
+    return this.#read === 0 && this.#notBefore > now ? this.#notBefore : Number.POSITIVE_INFINITY;
+  }
+
+  startAt(time: Millis): void {
+    this.#notBefore = time;
+  }
+
+  gained(): void {
+    this.#gained++;
+    this.#failures = 0;
+  }
+
+  /** The next read, if it is time; `shared` = parents may bring some of the pieces. Undefined pieces = not known yet. */
+  next(pieces: Pieces | undefined, window: PieceWindow | null, shared: boolean, now: Millis): TransferCommand[] {
+    if (this.#read !== 0 || now < this.#notBefore) return [];
+    const run = pieces === undefined ? { from: 0, end: null } : this.#run(pieces, window?.from ?? 0, shared);
+    if (run === undefined) return [];
+    this.#gained = 0;
+    this.#read = ++this.#last;
+    return [{ type: 'read-source', read: this.#read, ...run, ...(this.why === undefined ? {} : { why: this.why }) }];
+  }
+
+  stop(): TransferCommand[] {
+    const read = this.#read;
+    this.#read = 0;
+    return read === 0 ? [] : [{ type: 'stop-source', read }];
+  }
+
+  /** The fault to end with, if the read brought nothing too often. */
+  ended(read: ReadId, now: Millis): FaultValue | undefined {
+    if (this.#gained > 0) {
+      if (read === this.#read) this.#read = 0;
+      return undefined;
+    }
+    return this.failed(read, { code: 'source-lied', message: 'the source ended before the missing pieces' }, now);
+  }
+
+  /** The fault to end with, or undefined when it is tried again after a rest, or the read was stopped meanwhile. */
+  failed(read: ReadId, fault: FaultValue, now: Millis): FaultValue | undefined {
+    if (!this.runs(read)) return undefined;
+    this.#read = 0;
+    if (fault.code !== 'source-unreachable' && fault.code !== 'source-lied') return fault;
+    if (++this.#failures >= this.#limits.sourceAttempts) return fault;
+    const rest = this.#limits.sourceRestMs * 2 ** (this.#failures - 1);
+    this.#notBefore = now + Math.min(rest, this.#limits.sourceRestMaxMs);
+    return undefined;
+  }
+
+  runs(read: ReadId): boolean {
+    return read !== 0 && read === this.#read;
+  }
+
+  #run(pieces: Pieces, wanted: PieceIndex, shared: boolean): SourceRun | undefined {
+    // Without ranges the source gives all or nothing.
+    if (!this.ranges) return pieces.nextMissing(0) === -1 ? undefined : { from: 0, end: null };
+    let from = pieces.nextMissing(wanted);
+    if (from === -1) from = pieces.nextMissing(0);
+    if (from === -1) return undefined;
+    const end = pieces.missingEnd(from);
+    const most = from + this.#limits.sourceRunPieces;
+    if (!shared) return { from, end };
+    return { from, end: end === null ? most : Math.min(end, most) };
+  }
+}

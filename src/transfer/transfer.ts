@@ -1,0 +1,351 @@
+/**
+ * One peer's mind for one task. The only door is `handle`; peer/download.ts is its only driver.
+ *
+ * Invariants: a piece is in exactly one state; each lease ends exactly once, by a report, by the supernode's cancel, by
+ * the end of its session or by `leave`; after `finish` or `fail` nothing follows; without new events the wake-up times
+ * alone bring every transfer to an end of its waiting.
+ */
+import type { Millis } from '../base/clock.ts';
+import type { FaultValue } from '../protocol/faults.ts';
+import type { PieceIndex } from '../protocol/ids.ts';
+import type { PieceWindow } from '../protocol/messages.ts';
+import type { Pattern } from '../protocol/task.ts';
+import { Deadline } from './deadline.ts';
+import type { PieceEvent, TransferCommand, TransferEvent } from './events.ts';
+import { Fetching } from './fetching.ts';
+import { patienceMs, TRANSFER_LIMITS, type TransferLimits } from './limits.ts';
+import { isOver, nextPhase, type Phase, type PhaseName, turnOf } from './phase.ts';
+import type { PieceState } from './pieces.ts';
+import { refusalOf, withoutSource } from './refusal.ts';
+import { Silence } from './silence.ts';
+import { SourcePlan } from './source-plan.ts';
+
+export type TransferSettings = {
+  readonly pattern: Pattern;
+  /** False = fail instead of reading the source. */
+  readonly backToSource: boolean;
+  readonly timeoutMs?: number;
+  /** Bytes per second under which it takes too long; used where no timeout is given. */
+  readonly minRate?: number;
+  readonly limits?: Partial<TransferLimits>;
+  /** 0 to 1. */
+  readonly random: () => number;
+};
+
+/** How it stands with the supernode. `refused` until a new session. */
+type Link = 'none' | 'opening' | 'open' | 'lost' | 'refused';
+
+type OpenedEvent = Extract<TransferEvent, { type: 'opened' }>;
+
+export class Transfer {
+  readonly #settings: TransferSettings;
+  readonly #limits: TransferLimits;
+  readonly #plan: SourcePlan;
+  readonly #fetching: Fetching;
+  readonly #deadline: Deadline;
+  readonly #silence: Silence;
+  #out: TransferCommand[] = [];
+  #phase: Phase = { name: 'opening' };
+  #link: Link = 'none';
+  #window: PieceWindow | null = null;
+  #restarts = 0;
+  #openingUntil = Number.POSITIVE_INFINITY;
+  #wakeAt: Millis | null = null;
+
+  constructor(settings: TransferSettings) {
+    this.#settings = settings;
+    this.#limits = { ...TRANSFER_LIMITS, ...settings.limits };
+    this.#plan = new SourcePlan(this.#limits);
+    this.#silence = new Silence(this.#limits);
+    this.#deadline = new Deadline(settings.timeoutMs, settings.minRate);
+    this.#fetching = new Fetching(this.#limits, settings.random, (command) => this.#out.push(command));
+  }
+
+  get phase(): PhaseName {
+    return this.#phase.name;
+  }
+
+  /** Where a piece stands; undefined while no content is known. */
+  stateOf(piece: PieceIndex): PieceState | undefined {
+    return this.#fetching.pieces?.state(piece);
+  }
+
+  handle(event: TransferEvent, now: Millis): readonly TransferCommand[] {
+    this.#out = [];
+    if (isOver(this.#phase)) return this.#out;
+    this.#dispatch(event, now);
+    this.#advance(now);
+    this.#wake(now);
+    return this.#out;
+  }
+
+  #dispatch(event: TransferEvent, now: Millis): void {
+    switch (event.type) {
+      case 'start':
+        this.#start(now);
+        break;
+      case 'window':
+        this.#window = event.window;
+        if (this.#link === 'open') this.#out.push({ type: 'report-window', window: event.window });
+        break;
+      case 'checked':
+        if (this.#phase.name === 'checking') this.#finish();
+        break;
+      case 'check-failed':
+        if (this.#phase.name === 'checking') this.#fail(event.fault);
+        break;
+      case 'stopped':
+        this.#fail(event.fault);
+        break;
+      case 'tick':
+        break;
+      case 'source-ended':
+        this.#sourceEnded(event.read, now);
+        break;
+      case 'source-failed':
+        this.#sourceFailed(event.read, event.fault, now);
+        break;
+      case 'opened':
+        this.#opened(event, now);
+        break;
+      case 'refused':
+        this.#refused(event.fault, now);
+        break;
+      case 'session-lost':
+        this.#sessionLost(now);
+        break;
+      case 'session-back':
+        this.#sessionBack();
+        break;
+      case 'broken':
+        if (this.#link === 'open') this.#broken(event.fault, now);
+        break;
+      default:
+        this.#piecesChanged(event, now);
+    }
+  }
+
+  #piecesChanged(event: PieceEvent, now: Millis): void {
+    // A supernode that was asked again after a silence still assigns.
+    if (event.type === 'assigned' && this.#link !== 'open' && this.#phase.name !== 'fetching') return;
+    this.#fetching.handle(event, now);
+    if (event.type === 'shaped' && event.shape.length !== null) this.#deadline.lengthKnown(event.shape.length);
+    if (event.type === 'assigned' || event.type === 'piece-failed') this.#silence.heard(now);
+    if (event.type === 'piece-held') this.#gain(event.attempt === 0, now);
+    if (event.type === 'pieces-lost' && this.#phase.name === 'checking') this.#fetchAgain(now);
+  }
+
+  #start(now: Millis): void {
+    this.#silence.heard(now);
+    this.#deadline.start(now);
+    if (this.#settings.pattern === 'source') this.#enter({ name: 'sourcing' });
+    else this.#ask();
+  }
+
+  #ask(): void {
+    this.#link = 'opening';
+    this.#out.push({ type: 'open' });
+  }
+
+  #opened(event: OpenedEvent, now: Millis): void {
+    this.#silence.heard(now);
+    this.#plan.ranges = event.ranges;
+    this.#fetching.open(event);
+    if (event.shape.length !== null) this.#deadline.lengthKnown(event.shape.length);
+    if (event.by === 'source') return;
+    if (this.#link !== 'opening') {
+      // The session broke while the content was given its place.
+      if (this.#phase.name === 'opening') this.#goAlone(now);
+      return;
+    }
+    this.#link = 'open';
+    this.#plan.why = undefined;
+    this.#openingUntil = Number.POSITIVE_INFINITY;
+    this.#fetching.reporting = 'now';
+    this.#stopSource();
+    if (this.#phase.name !== 'fetching' && this.#phase.name !== 'checking') this.#enter({ name: 'fetching' });
+  }
+
+  #refused(fault: FaultValue, now: Millis): void {
+    if (this.#link !== 'opening') return;
+    this.#link = 'refused';
+    this.#fetching.reporting = 'never';
+    if (this.#phase.name !== 'sourcing' && this.#phase.name !== 'checking') this.#broken(fault, now);
+  }
+
+  #broken(fault: FaultValue, now: Millis): void {
+    const refusal = refusalOf(fault);
+    if (refusal === 'final') this.#fail(fault);
+    else if (refusal === 'changed') this.#restart(fault, now);
+    else {
+      if (this.#link === 'open') this.#out.push({ type: 'leave' });
+      this.#fetching.voidLeases();
+      this.#fetching.reporting = 'never';
+      this.#link = 'refused';
+      const others = this.#phase.name !== 'opening';
+      this.#toSource(fault, others ? now + this.#settings.random() * this.#limits.sourceJitterMs : now);
+    }
+  }
+
+  #sessionLost(now: Millis): void {
+    if (this.#link !== 'open' && this.#link !== 'opening') return;
+    this.#link = 'lost';
+    this.#fetching.voidLeases();
+    this.#fetching.reporting = 'never';
+    this.#plan.why ??= { code: 'supernode-unreachable', message: 'the session with the supernode broke' };
+    if (this.#phase.name === 'opening') this.#openingUntil = now + this.#limits.openingPatienceMs;
+    if (this.#phase.name === 'fetching') this.#goAlone(now);
+  }
+
+  #goAlone(now: Millis): void {
+    this.#enter({ name: 'alone', until: now + patienceMs(this.#limits, this.#settings) });
+  }
+
+  #sessionBack(): void {
+    if (this.#phase.name === 'checking' || this.#settings.pattern === 'source') return;
+    if (this.#link !== 'lost' && this.#link !== 'refused') return;
+    this.#fetching.reporting = 'later';
+    this.#ask();
+  }
+
+  #gain(fromSource: boolean, now: Millis): void {
+    this.#silence.gained(now);
+    if (fromSource) this.#plan.gained();
+    if (this.#phase.name === 'alone') this.#goAlone(now);
+  }
+
+  #fetchAgain(now: Millis): void {
+    if (this.#link === 'open') this.#enter({ name: 'fetching' });
+    else if (this.#settings.pattern === 'source') this.#enter({ name: 'sourcing' });
+    else this.#goAlone(now);
+  }
+
+  #sourceEnded(read: number, now: Millis): void {
+    const fault = this.#plan.ended(read, now);
+    if (fault !== undefined) this.#fail(fault);
+  }
+
+  #sourceFailed(read: number, fault: FaultValue, now: Millis): void {
+    if (fault.code === 'source-changed') {
+      if (this.#plan.runs(read)) this.#restart(fault, now);
+      return;
+    }
+    const end = this.#plan.failed(read, fault, now);
+    if (end !== undefined) this.#fail(end);
+  }
+
+  /** The content is another one now: nothing that is held belongs to it. */
+  #restart(fault: FaultValue, now: Millis): void {
+    if (this.#restarts++ >= this.#limits.restarts) {
+      this.#fail(fault);
+      return;
+    }
+    this.#stopSource();
+    this.#fetching.close();
+    this.#out.push({ type: 'forget' });
+    this.#silence.heard(now);
+    if (this.#link === 'open' || (this.#link === 'refused' && this.#phase.name === 'opening')) {
+      if (this.#phase.name !== 'opening') this.#enter({ name: 'opening' });
+      this.#fetching.reporting = 'never';
+      this.#ask();
+    } else if (this.#phase.name !== 'sourcing') this.#toSource(fault, now);
+  }
+
+  #toSource(why: FaultValue, startAt: Millis): void {
+    this.#plan.why = why;
+    if (!this.#settings.backToSource) this.#fail(withoutSource(why));
+    else {
+      this.#plan.startAt(startAt);
+      this.#enter({ name: 'sourcing' });
+    }
+  }
+
+  #advance(now: Millis): void {
+    if (isOver(this.#phase)) return;
+    if (now >= this.#deadline.at) this.#fail({ code: 'timeout', message: 'it took longer than allowed' });
+    else if (this.#fetching.pieces?.complete === true) this.#check();
+    else this.#goOn(now);
+  }
+
+  #goOn(now: Millis): void {
+    switch (this.#phase.name) {
+      case 'opening':
+        if (this.#link === 'lost' && now >= this.#openingUntil) this.#toSource(this.#reason(), now);
+        break;
+      case 'fetching':
+        this.#watchSilence(now);
+        break;
+      case 'alone':
+        this.#fetching.takeFromParents(this.#window, now);
+        if (now >= this.#phase.until && this.#fetching.idle) this.#toSource(this.#reason(), now);
+        break;
+      case 'sourcing':
+        this.#fetching.takeFromParents(this.#window, now);
+        break;
+      default:
+        break;
+    }
+    if (this.#phase.name === 'sourcing') {
+      const { pieces, canShare } = this.#fetching;
+      this.#out.push(...this.#plan.next(pieces, this.#window, canShare, now));
+    }
+    this.#fetching.startWaiting();
+  }
+
+  #reason(): FaultValue {
+    return this.#plan.why ?? { code: 'supernode-unreachable', message: 'the supernode cannot be reached' };
+  }
+
+  #watchSilence(now: Millis): void {
+    if (!this.#fetching.idle || now < this.#silence.until) return;
+    if (this.#silence.endured(now)) {
+      if (this.#link === 'open') this.#fetching.reporting = 'later';
+      this.#ask();
+    } else this.#broken({ code: 'supernode-unreachable', message: 'the supernode assigns nothing any more' }, now);
+  }
+
+  #stopSource(): void {
+    this.#out.push(...this.#plan.stop());
+  }
+
+  #check(): void {
+    if (this.#phase.name === 'checking' || this.#phase.name === 'opening') return;
+    this.#stopSource();
+    this.#enter({ name: 'checking' });
+    this.#out.push({ type: 'check' });
+  }
+
+  #finish(): void {
+    this.#enter({ name: 'finished' });
+    if (this.#link === 'open') this.#out.push({ type: 'leave' });
+    this.#out.push({ type: 'finish' });
+  }
+
+  #fail(fault: FaultValue): void {
+    this.#stopSource();
+    this.#fetching.close();
+    this.#enter({ name: 'failed' });
+    if (this.#link === 'open') this.#out.push({ type: 'leave' });
+    this.#out.push({ type: 'fail', fault });
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = nextPhase(this.#phase, phase);
+  }
+
+  #wake(now: Millis): void {
+    const { idle, nextAskAt } = this.#fetching;
+    const turn = turnOf(this.#phase, {
+      openingUntil: this.#openingUntil,
+      silenceUntil: idle ? this.#silence.until : Number.POSITIVE_INFINITY,
+      aloneIdle: idle,
+      askAt: nextAskAt,
+      readAt: this.#plan.turnAt(now),
+    });
+    const time = isOver(this.#phase) ? turn : Math.min(this.#deadline.at, turn);
+    const wish = time === Number.POSITIVE_INFINITY ? null : time;
+    if (wish === this.#wakeAt) return;
+    this.#wakeAt = wish;
+    this.#out.push({ type: 'wake-at', time: wish });
+  }
+}
