@@ -1,4 +1,12 @@
-/** The log: one JSON line per event, fields first. Secrets never reach it: what is called headers, authorization, cookie or token is blotted out. */
+/**
+ * The log: one JSON line per event. Secrets never reach it: fields called headers, authorization, cookie, token or
+ * cacerts are blotted out at the top and one level down. A log file is bounded: full, it becomes `<file>.1`.
+ */
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Logger, pino } from 'pino';
+import { Fault } from '../protocol/faults.ts';
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 export interface Log {
@@ -15,9 +23,22 @@ export type LogOptions = {
   /** Appended to; moved to `<file>.1` when it passes maxFileBytes. */
   readonly file?: string;
   readonly maxFileBytes?: number;
-  /** Also (or only) to standard error. */
+  /** To standard error; the default without a file. */
   readonly console?: boolean;
 };
+
+const MAX_FILE_BYTES = 32 * 1024 * 1024;
+const SECRETS = [
+  'headers',
+  'authorization',
+  'Authorization',
+  'cookie',
+  'Cookie',
+  'token',
+  'cacerts',
+  'secret',
+  'password',
+];
 
 export const silentLog: Log = {
   debug: () => undefined,
@@ -27,4 +48,84 @@ export const silentLog: Log = {
   child: () => silentLog,
 };
 
-export declare function createLog(options: LogOptions): Log;
+/** Fault local-io when the file cannot be opened. */
+export function createLog(options: LogOptions): Log {
+  const file =
+    options.file === undefined ? undefined : new LogFile(options.file, options.maxFileBytes ?? MAX_FILE_BYTES);
+  const toConsole = options.console ?? file === undefined;
+  const logger = pino(
+    {
+      level: options.level ?? 'info',
+      base: { program: options.program, pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { error: errorFields, fault: errorFields },
+      redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`]), censor: '[hidden]' },
+    },
+    {
+      write: (line: string) => {
+        file?.write(line);
+        if (toConsole) process.stderr.write(line);
+      },
+    },
+  );
+  return logOf(logger);
+}
+
+function logOf(logger: Logger): Log {
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    child: (fields) => logOf(logger.child(fields)),
+  };
+}
+
+/** Faults are foreseen: code and message say all. Other errors are defects and show where they come from. */
+function errorFields(error: unknown): unknown {
+  if (error instanceof Fault) return error.toValue();
+  if (error instanceof Error) return { message: error.message, stack: error.stack };
+  return error;
+}
+
+/** Synchronous appends: a log has few lines, and the last one before a crash is the one that counts. */
+class LogFile {
+  readonly #path: string;
+  readonly #maxBytes: number;
+  #fd: number;
+  #bytes: number;
+  #broken = false;
+
+  constructor(path: string, maxBytes: number) {
+    this.#path = path;
+    this.#maxBytes = maxBytes;
+    try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      this.#fd = openSync(path, 'a', 0o600);
+      this.#bytes = fstatSync(this.#fd).size;
+    } catch (cause) {
+      throw new Fault('local-io', `cannot write the log file ${path}: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  write(line: string): void {
+    try {
+      if (this.#bytes + line.length > this.#maxBytes && this.#bytes > 0) this.#rotate();
+      this.#bytes += writeSync(this.#fd, line);
+      this.#broken = false;
+    } catch (error) {
+      // A full disk must not stop the program; it is said once.
+      if (!this.#broken) process.stderr.write(`cannot write the log file: ${(error as Error).message}\n`);
+      this.#broken = true;
+    }
+  }
+
+  #rotate(): void {
+    renameSync(this.#path, `${this.#path}.1`);
+    const fd = openSync(this.#path, 'a', 0o600);
+    closeSync(this.#fd);
+    this.#fd = fd;
+    this.#bytes = 0;
+  }
+}

@@ -139,7 +139,10 @@ export function acceptSessions(
       if (server.listenerCount('upgrade') === 1) refuse(socket, '404 Not Found');
       return;
     }
-    if (closing || sessions.size >= limits.maxSessions) return refuse(socket, '503 Service Unavailable');
+    if (closing || sessions.size >= limits.maxSessions) {
+      refuse(socket, '503 Service Unavailable');
+      return;
+    }
     acceptor.handleUpgrade(request, socket, head, adopt);
   };
   server.on('upgrade', onUpgrade);
