@@ -1,0 +1,92 @@
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Fault } from '../protocol/faults.ts';
+import { ApiServer } from './api-server.ts';
+import { silentLog } from './log.ts';
+
+let dir = '';
+const open: ApiServer[] = [];
+
+beforeEach(() => {
+  dir = mkdtempSync(`${tmpdir()}/api-`);
+});
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close();
+  rmSync(dir, { recursive: true });
+});
+
+function made(): ApiServer {
+  const server = new ApiServer({ log: silentLog, bodyLimitBytes: 100 });
+  open.push(server);
+  server.app.get('/hello', async () => ({ hello: 'you' }));
+  server.app.get('/refuse', async () => {
+    throw new Fault('source-refused', 'the source answered 404', { sourceStatus: 404 });
+  });
+  server.app.get('/broken', async () => {
+    throw new Error('secret detail');
+  });
+  server.app.post('/echo', async (request) => request.body);
+  return server;
+}
+
+function overSocket(path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath: path, path: '/hello' }, (answer) => {
+      answer.setEncoding('utf8').once('data', resolve);
+    });
+    asked.once('error', reject).end();
+  });
+}
+
+describe('ApiServer', () => {
+  it('answers values, faults with advice, and hides what broke', async () => {
+    const server = made();
+    const base = `http://127.0.0.1:${await server.listen('127.0.0.1', 0)}`;
+    expect(await (await fetch(`${base}/hello`)).json()).toEqual({ hello: 'you' });
+    const refused = await fetch(`${base}/refuse`);
+    expect(refused.status).toBe(502);
+    expect(await refused.json()).toMatchObject({
+      code: 'source-refused',
+      sourceStatus: 404,
+      advice: expect.stringContaining('URL'),
+    });
+    const broken = await fetch(`${base}/broken`);
+    expect(broken.status).toBe(500);
+    expect(await broken.text()).not.toContain('secret');
+    expect((await fetch(`${base}/nothing?token=x`)).status).toBe(404);
+  });
+
+  it('refuses bodies that are too large or no JSON', async () => {
+    const server = made();
+    const base = `http://127.0.0.1:${await server.listen('127.0.0.1', 0)}`;
+    const post = (body: string) =>
+      fetch(`${base}/echo`, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
+    expect((await post('{"a":1}')).status).toBe(200);
+    expect((await post('{"a":')).status).toBe(400);
+    expect((await post(JSON.stringify('x'.repeat(200)))).status).toBe(400);
+  });
+
+  it('listens on a socket of its user alone, replaces a dead one, and leaves a living one', async () => {
+    const path = `${dir}/agent.sock`;
+    const dead = createServer();
+    await new Promise<void>((resolve) => dead.listen(path, resolve));
+    dead.unref();
+    const living = made();
+    await expect(living.listenOnSocket(path)).rejects.toMatchObject({ code: 'port-in-use' });
+    await new Promise<void>((resolve) => dead.close(() => resolve()));
+    const server = made();
+    await server.listenOnSocket(path);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(await overSocket(path)).toContain('you');
+    await server.close();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('says which port is in use', async () => {
+    const port = await made().listen('127.0.0.1', 0);
+    await expect(made().listen('127.0.0.1', port)).rejects.toMatchObject({ code: 'port-in-use' });
+  });
+});

@@ -1,0 +1,117 @@
+/**
+ * The HTTP API of the supernode (TCP) and of the agent (unix socket), on fastify. Routes return values; a Fault becomes its status and a
+ * JSON body with what to do; every answer leaves one line in the log at debug. The piece server is not here: bytes and
+ * decisions never share a server.
+ */
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { createConnection } from 'node:net';
+import { type FastifyInstance, fastify } from 'fastify';
+import { Fault } from '../protocol/faults.ts';
+import { listenOn } from './listen.ts';
+import type { Log } from './log.ts';
+
+export type ApiServerOptions = {
+  readonly log: Log;
+  /** Largest request body. Bytes. */
+  readonly bodyLimitBytes?: number;
+};
+
+const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
+const HEADER_TIMEOUT_MS = 10_000;
+const CLIENT_ERROR = 400;
+
+export class ApiServer {
+  /** Routes are added here before `listen`. */
+  readonly app: FastifyInstance;
+  #socketPath: string | undefined;
+
+  constructor({ log, bodyLimitBytes }: ApiServerOptions) {
+    this.app = fastify({
+      bodyLimit: bodyLimitBytes ?? BODY_LIMIT_BYTES,
+      logger: false,
+      // Open event streams and sessions must not keep a server from closing.
+      forceCloseConnections: true,
+      http: { headersTimeout: HEADER_TIMEOUT_MS },
+    });
+    this.app.setErrorHandler((error, request, reply) => {
+      const fault = faultOf(error);
+      if (fault.code === 'internal') log.error({ error, path: request.routeOptions.url }, 'a request failed');
+      return reply.code(fault.entry.status).send(faultBody(fault));
+    });
+    this.app.setNotFoundHandler((request, reply) =>
+      reply
+        .code(404)
+        .send(faultBody(new Fault('not-found', `there is nothing at ${request.method} ${request.url.split('?')[0]}`))),
+    );
+    this.app.addHook('onResponse', async (request, reply) => {
+      const path = request.url.split('?')[0];
+      log.debug({ method: request.method, path, status: reply.statusCode, millis: reply.elapsedTime }, 'answered');
+    });
+  }
+
+  /** For acceptSessions. */
+  get server(): Server {
+    return this.app.server;
+  }
+
+  /** Resolves with the port. Faults: port-in-use, usage. */
+  async listen(host: string, port: number): Promise<number> {
+    await this.app.ready();
+    return listenOn(this.app.server, { host, port });
+  }
+
+  /** A unix socket that only this user can open. A dead one that was left behind is replaced. Fault port-in-use when somebody answers there. */
+  async listenOnSocket(path: string): Promise<void> {
+    await removeDeadSocket(path);
+    await this.app.ready();
+    const mask = process.umask(0o177);
+    try {
+      await listenOn(this.app.server, { path });
+    } finally {
+      process.umask(mask);
+    }
+    chmodSync(path, 0o600);
+    this.#socketPath = path;
+  }
+
+  /** Ends open connections too. */
+  async close(): Promise<void> {
+    await this.app.close();
+    if (this.#socketPath !== undefined) rmSync(this.#socketPath, { force: true });
+  }
+}
+
+function faultOf(error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  if (status >= CLIENT_ERROR && status < 500) return new Fault('usage', (error as Error).message, { cause: error });
+  return new Fault('internal', 'an internal error; the log has more', { cause: error });
+}
+
+function faultBody(fault: Fault): object {
+  return { ...fault.toValue(), advice: fault.entry.advice };
+}
+
+/** Fault port-in-use when a living server answers on the path. */
+async function removeDeadSocket(path: string): Promise<void> {
+  if (!isSocket(path)) return;
+  const alive = await new Promise<boolean>((resolve) => {
+    const probe = createConnection(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+  if (alive) throw new Fault('port-in-use', `a server already answers on ${path}`);
+  rmSync(path, { force: true });
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return lstatSync(path).isSocket();
+  } catch {
+    return false; // Nothing there: the usual case.
+  }
+}
