@@ -31,7 +31,7 @@ export type SettingsSource<Shape extends z.ZodRawShape> = {
 };
 
 /** Kubernetes puts these into every pod beside a service that is named like the program; they are no settings of ours. */
-const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
+const SERVICE_LINK = /^(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
 
 /** Reads, merges and checks. Fault usage, with one line that names setting and place. */
 export function loadSettings<Shape extends z.ZodRawShape>(
@@ -43,7 +43,9 @@ export function loadSettings<Shape extends z.ZodRawShape>(
   refuseUnknown(Object.keys(fromFile), names, source.file);
   const prefix = `${source.program.toUpperCase()}_`;
   const fromEnv = Object.fromEntries(names.map((name) => [name, source.env[prefix + envName(name)]]));
-  const unknownEnv = Object.keys(source.env).filter((key) => key.startsWith(prefix) && !SERVICE_LINK.test(key));
+  const unknownEnv = Object.keys(source.env).filter(
+    (key) => key.startsWith(prefix) && !SERVICE_LINK.test(key.slice(prefix.length)),
+  );
   refuseUnknown(
     unknownEnv,
     names.map((name) => prefix + envName(name)),
