@@ -1,0 +1,97 @@
+/**
+ * What time alone brings about: leases that end, hosts that come back from isolation, children that nobody feeds, late
+ * pieces that get a second parent; and the words that are due after every event: starved, wake-at.
+ */
+import type { Millis } from '../base/clock.ts';
+import type { Core } from './core.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { Host } from './host-table.ts';
+import type { Membership } from './membership.ts';
+import type { Reports } from './reports.ts';
+import type { Swarm } from './swarm.ts';
+import type { Transfers } from './transfers.ts';
+
+const TICK_MS = 100;
+/** Children with at most this many pieces to come are worth a hedge. */
+const HEDGE_PIECES = 4;
+
+export class Clockwork {
+  readonly #core: Core;
+  readonly #reports: Reports;
+  readonly #membership: Membership;
+  readonly #dispatcher: Dispatcher;
+  readonly #transfers: Transfers;
+  #wakeAt: Millis = Number.POSITIVE_INFINITY;
+  #sweptAt: Millis = Number.NEGATIVE_INFINITY;
+
+  constructor(core: Core, reports: Reports, membership: Membership, dispatcher: Dispatcher, transfers: Transfers) {
+    this.#core = core;
+    this.#reports = reports;
+    this.#membership = membership;
+    this.#dispatcher = dispatcher;
+    this.#transfers = transfers;
+  }
+
+  tick(now: Millis): void {
+    const { leases, pairs, limits } = this.#core;
+    if (this.#wakeAt <= now) this.#wakeAt = Number.POSITIVE_INFINITY;
+    pairs.expire(now);
+    this.#membership.parole(now);
+    for (const lease of leases.expired(now)) {
+      if (leases.isOpen(lease)) this.#reports.blame(lease, 'timeout', now, true);
+    }
+    // A clock that went back must not stop the sweeps.
+    if (now - this.#sweptAt < limits.sweepMs && now >= this.#sweptAt) return;
+    this.#sweptAt = now;
+    this.#dispatcher.settle(now);
+    for (const swarm of this.#core.swarms.values()) if (swarm.active) this.#sweep(swarm, now);
+  }
+
+  /** Says what is due after an event. */
+  speak(now: Millis): void {
+    const { swarms, leases, isolated, out } = this.#core;
+    let wanting = leases.live > 0;
+    for (const swarm of swarms.values()) {
+      if (swarm.orphans.size > 0 && swarm.needy > 0) this.#starve(swarm);
+      wanting ||= swarm.active;
+    }
+    let next = wanting ? now + TICK_MS : Number.POSITIVE_INFINITY;
+    for (const host of isolated) next = Math.min(next, Math.max(host.trust.until, now));
+    // An earlier wish still stands; one far ahead of a clock that went back does not.
+    if (next >= this.#wakeAt && this.#wakeAt > now - TICK_MS) return;
+    if (next === Number.POSITIVE_INFINITY) return;
+    this.#wakeAt = next;
+    out.push({ type: 'wake-at', time: next });
+  }
+
+  #starve(swarm: Swarm): void {
+    const pieces: number[] = [];
+    for (const [piece, told] of swarm.orphans) {
+      if (told) continue;
+      pieces.push(piece);
+      swarm.orphans.set(piece, true);
+    }
+    if (pieces.length > 0) this.#core.out.push({ type: 'starved', content: swarm.content, pieces });
+  }
+
+  #sweep(swarm: Swarm, now: Millis): void {
+    for (const peer of swarm.peers()) {
+      const host = swarm.hosts[peer];
+      if (host === undefined || !swarm.wants(peer) || swarm.complete(peer)) continue;
+      if (host.downs.length === 0) this.#dispatcher.rescue(swarm, host, now);
+      else if (swarm.pieces - swarm.heldCount(peer) <= HEDGE_PIECES) this.#hedge(swarm, host, now);
+    }
+  }
+
+  #hedge(swarm: Swarm, child: Host, now: Millis): void {
+    const { limits } = this.#core;
+    for (const lease of [...child.downs]) {
+      if (swarm.hedged + 1 > Math.max(1, swarm.delivered * limits.hedgeShare)) return;
+      if (lease.swarm !== swarm || lease.twin !== undefined) continue;
+      if (now - lease.startedAt <= limits.hedgeFactor * Math.max(swarm.medianMs, lease.expectedMs)) continue;
+      const parent = this.#dispatcher.parentFor(swarm, child, lease.piece);
+      if (parent === undefined || parent === lease.parent) continue;
+      if (this.#transfers.begin(swarm, parent, child, lease.piece, now, lease)) swarm.hedged++;
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * The peers of one swarm in one IDC: which pieces are already there or on their way in, and who still needs something.
+ * A piece with a copy here is not imported again. Only copies that others can get count: those of serving hosts, and
+ * never the seed's, which is a group of its own; so an importer that dies leaves the piece free to be imported anew.
+ */
+export class Group {
+  readonly idc: number;
+  #copies: Uint32Array;
+  /** Pieces without a copy here. */
+  absent: number;
+  /** Peers with pieces that they want and nobody brings; unordered. */
+  readonly needy: number[] = [];
+  peers = 0;
+
+  constructor(idc: number, pieces: number) {
+    this.idc = idc;
+    this.#copies = new Uint32Array(pieces);
+    this.absent = pieces;
+  }
+
+  has(piece: number): boolean {
+    return (this.#copies[piece] ?? 0) > 0;
+  }
+
+  copies(piece: number): number {
+    return this.#copies[piece] ?? 0;
+  }
+
+  raise(piece: number): void {
+    const copies = this.#copies[piece] ?? 0;
+    if (copies === 0) this.absent--;
+    this.#copies[piece] = copies + 1;
+  }
+
+  lower(piece: number): void {
+    const copies = this.#copies[piece] ?? 0;
+    if (copies === 0) return;
+    if (copies === 1) this.absent++;
+    this.#copies[piece] = copies - 1;
+  }
+
+  grow(pieces: number): void {
+    this.absent += pieces - this.#copies.length;
+    const copies = new Uint32Array(pieces);
+    copies.set(this.#copies);
+    this.#copies = copies;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The hosts that are here, each with what it has outstanding in all swarms together. Slots belong to the host, not to the
+ * swarm: that is what makes several tasks share one uplink.
+ */
+import type { Millis } from '../base/clock.ts';
+import type { Site } from '../protocol/host.ts';
+import type { HostId } from '../protocol/ids.ts';
+import type { Lease } from './leases.ts';
+import type { Limits } from './limits.ts';
+import { childWindow, parentWindow, RateMeter } from './rates.ts';
+import type { Swarm } from './swarm.ts';
+import { Trust } from './trust.ts';
+
+export class Host {
+  readonly id: HostId;
+  readonly index: number;
+  site: Site = { idc: '', location: '', machine: '' };
+  /** Number of the IDC; hosts of one number feed each other. */
+  idc = 0;
+  seed = false;
+  uploads = true;
+  /** Still in the table: an object that outlives its host must not be scheduled. */
+  live = true;
+  readonly up = new RateMeter();
+  readonly down = new RateMeter();
+  upBytes = 0;
+  downBytes = 0;
+  readonly ups: Lease[] = [];
+  readonly downs: Lease[] = [];
+  readonly trust = new Trust();
+  readonly swarms = new Set<Swarm>();
+  /** Swarms in which somebody may want something from it, and whose turn it is. */
+  readonly active: Swarm[] = [];
+  turn = 0;
+  turnBytes = 0;
+  /** In a queue of the dispatcher. */
+  ready = false;
+  hungry = false;
+
+  constructor(id: HostId, index: number) {
+    this.id = id;
+    this.index = index;
+  }
+
+  /** Gives pieces at all: the copies of others are no source for anybody. */
+  get serves(): boolean {
+    return this.uploads && this.live && !this.trust.isolated;
+  }
+
+  hasUpRoom(pieceSize: number, limits: Limits): boolean {
+    const outstanding = this.ups.length;
+    if (outstanding === 0) return true;
+    if (this.trust.probation) return false;
+    if (this.trust.slotsCut > 0 && outstanding >= limits.minParentPieces) return false;
+    return this.upBytes + pieceSize <= parentWindow(this.up.rate, pieceSize, limits);
+  }
+
+  hasDownRoom(pieceSize: number, limits: Limits): boolean {
+    return this.downs.length === 0 || this.downBytes + pieceSize <= childWindow(this.down.rate, pieceSize, limits);
+  }
+
+  /** When the last byte of what is outstanding at it, and of `bytes` more, is expected; from now on. */
+  expectedUpMs(bytes: number, limits: Limits): Millis {
+    return ((this.upBytes + bytes) * 1000) / (this.up.rate || limits.assumedBytesPerSecond);
+  }
+
+  expectedDownMs(bytes: number, limits: Limits): Millis {
+    return ((this.downBytes + bytes) * 1000) / (this.down.rate || limits.assumedBytesPerSecond);
+  }
+
+  activate(swarm: Swarm): void {
+    if (!this.active.includes(swarm)) this.active.push(swarm);
+  }
+
+  deactivate(swarm: Swarm): void {
+    const at = this.active.indexOf(swarm);
+    if (at < 0) return;
+    this.active.splice(at, 1);
+    if (at < this.turn) this.turn--;
+  }
+}
+
+export class HostTable {
+  readonly #byId = new Map<HostId, Host>();
+  readonly #slots: (Host | undefined)[] = [];
+  readonly #free: number[] = [];
+  readonly #idcs = new Map<string, { number: number; hosts: number }>();
+  readonly #freeIdcs: number[] = [];
+  readonly #maxIdcs: number;
+
+  constructor(maxIdcs: number) {
+    this.#maxIdcs = maxIdcs;
+    for (let number = maxIdcs - 1; number > 0; number--) this.#freeIdcs.push(number);
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  values(): IterableIterator<Host> {
+    return this.#byId.values();
+  }
+
+  get(id: HostId): Host | undefined {
+    return this.#byId.get(id);
+  }
+
+  at(index: number): Host | undefined {
+    return this.#slots[index];
+  }
+
+  add(id: HostId, site: Site): Host {
+    const index = this.#free.pop() ?? this.#slots.length;
+    const host = new Host(id, index);
+    host.site = site;
+    host.idc = this.#enter(site.idc);
+    this.#slots[index] = host;
+    this.#byId.set(id, host);
+    return host;
+  }
+
+  remove(host: Host): void {
+    host.live = false;
+    this.#leave(host.site.idc);
+    this.#slots[host.index] = undefined;
+    this.#free.push(host.index);
+    this.#byId.delete(host.id);
+  }
+
+  /** Number 0 is "no data centre said", and all those for which there was no number left. */
+  #enter(idc: string): number {
+    if (idc === '') return 0;
+    const known = this.#idcs.get(idc);
+    if (known !== undefined) {
+      known.hosts++;
+      return known.number;
+    }
+    const number = this.#freeIdcs.pop();
+    if (number === undefined) return 0;
+    this.#idcs.set(idc, { number, hosts: 1 });
+    return number;
+  }
+
+  #leave(idc: string): void {
+    const known = this.#idcs.get(idc);
+    if (known === undefined) return;
+    known.hosts--;
+    if (known.hosts > 0) return;
+    this.#idcs.delete(idc);
+    this.#freeIdcs.push(known.number);
+  }
+
+  get idcLimit(): number {
+    return this.#maxIdcs;
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The record of every assignment until it ends, exactly once. A lease is a slot in columns, chained into its parent's and
+ * its child's list, so that a host that leaves finds its own in O(own). The id that crosses the wire is slot + turn *
+ * SLOTS: a spent id never matches again, and finding a lease needs no map.
+ */
+import type { Millis } from '../base/clock.ts';
+import { TimerWheel } from '../base/timer-wheel.ts';
+import type { LeaseId } from '../protocol/ids.ts';
+import type { Host } from './host-table.ts';
+import type { Swarm } from './swarm.ts';
+
+const SLOTS = 2 ** 21;
+const TURNS = 2 ** 31;
+const TICK_MS = 100;
+const TICKS = 1024;
+
+export type Lease = {
+  slot: number;
+  id: LeaseId;
+  swarm: Swarm;
+  parent: Host;
+  child: Host;
+  piece: number;
+  bytes: number;
+  startedAt: Millis;
+  expectedMs: Millis;
+  /** The other lease of a hedged piece. */
+  twin: Lease | undefined;
+  upIndex: number;
+  downIndex: number;
+};
+
+export class Leases {
+  readonly #slots: (Lease | undefined)[] = [];
+  readonly #free: number[] = [];
+  readonly #wheel = new TimerWheel(TICK_MS, TICKS);
+  #turn: number;
+  #live = 0;
+
+  /** The first turn should differ from one life of the supernode to the next, so that old ids match nothing. */
+  constructor(firstTurn: number) {
+    this.#turn = 1 + (firstTurn % (TURNS / 2));
+  }
+
+  get live(): number {
+    return this.#live;
+  }
+
+  open(fields: Omit<Lease, 'slot' | 'id' | 'twin' | 'upIndex' | 'downIndex'>, deadline: Millis): Lease | undefined {
+    const slot = this.#free.pop() ?? this.#slots.length;
+    if (slot >= SLOTS) return undefined;
+    this.#turn = this.#turn + 1 < TURNS ? this.#turn + 1 : 1;
+    const { swarm, parent, child, piece, bytes, startedAt, expectedMs } = fields;
+    const lease: Lease = {
+      slot,
+      id: this.#turn * SLOTS + slot,
+      swarm,
+      parent,
+      child,
+      piece,
+      bytes,
+      startedAt,
+      expectedMs,
+      twin: undefined,
+      upIndex: parent.ups.length,
+      downIndex: child.downs.length,
+    };
+    parent.ups.push(lease);
+    child.downs.push(lease);
+    parent.upBytes += bytes;
+    child.downBytes += bytes;
+    this.#slots[slot] = lease;
+    this.#wheel.set(slot, deadline);
+    this.#live++;
+    return lease;
+  }
+
+  find(id: LeaseId): Lease | undefined {
+    const lease = id > 0 ? this.#slots[id % SLOTS] : undefined;
+    return lease?.id === id ? lease : undefined;
+  }
+
+  close(lease: Lease): void {
+    if (this.#slots[lease.slot] !== lease) return;
+    this.#slots[lease.slot] = undefined;
+    this.#free.push(lease.slot);
+    this.#wheel.clear(lease.slot);
+    this.#live--;
+    const { parent, child } = lease;
+    parent.upBytes -= lease.bytes;
+    child.downBytes -= lease.bytes;
+    const lastUp = parent.ups.pop();
+    if (lastUp !== undefined && lastUp !== lease) {
+      parent.ups[lease.upIndex] = lastUp;
+      lastUp.upIndex = lease.upIndex;
+    }
+    const lastDown = child.downs.pop();
+    if (lastDown !== undefined && lastDown !== lease) {
+      child.downs[lease.downIndex] = lastDown;
+      lastDown.downIndex = lease.downIndex;
+    }
+    if (lease.twin !== undefined) lease.twin.twin = undefined;
+    lease.twin = undefined;
+  }
+
+  isOpen(lease: Lease): boolean {
+    return this.#slots[lease.slot] === lease;
+  }
+
+  expired(now: Millis): Lease[] {
+    const leases: Lease[] = [];
+    for (const slot of this.#wheel.expire(now)) {
+      const lease = this.#slots[slot];
+      if (lease !== undefined) leases.push(lease);
+    }
+    return leases;
+  }
+}

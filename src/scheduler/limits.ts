@@ -1,0 +1,100 @@
+/** Every number of the scheduler, with its unit. The relations between them are asserted when a scheduler is made. */
+import { assert } from '../base/assert.ts';
+
+export type Limits = {
+  /** How much of a parent's rate is kept outstanding at it, beside one piece: long enough to hide every round trip. */
+  readonly leadMs: number;
+  /** Outstanding bytes at a parent whose rate nobody knows. */
+  readonly firstWindowBytes: number;
+  readonly firstWindowPieces: number;
+  readonly minParentPieces: number;
+  /** Pieces outstanding at one parent at most, however fast it is: bounds the lease table. */
+  readonly maxParentPieces: number;
+  /** A child's window over a parent's: parents must never find all children full. */
+  readonly childFactor: number;
+  /** Children (or parents) looked at per decision; all of them in swarms up to `smallSwarm`. */
+  readonly samples: number;
+  readonly smallSwarm: number;
+  /** Swarms up to this size let the parents with the fewest pieces choose first. */
+  readonly poorestFirstHosts: number;
+  /** Pieces looked at in rarity order before any useful piece will do. */
+  readonly walkPieces: number;
+  /** A lease ends without news after max(minDeadlineMs, deadlineFactor * expected + deadlineSlackMs). */
+  readonly minDeadlineMs: number;
+  readonly deadlineSlackMs: number;
+  readonly deadlineFactor: number;
+  /** No lease waits longer than this, whatever the rates look like. */
+  readonly maxDeadlineMs: number;
+  /** The rate assumed for deadlines while none is measured. */
+  readonly assumedBytesPerSecond: number;
+  /** A child does not meet a parent again that has just failed it. */
+  readonly avoidMs: number;
+  /** How often children that nobody feeds are looked after. */
+  readonly sweepMs: number;
+  /** Failures in a row after which a child may import what its IDC already has. */
+  readonly desperateFailures: number;
+  /** A piece may be hedged when it is this many times older than the median. */
+  readonly hedgeFactor: number;
+  /** Hedges per piece delivered, at most. */
+  readonly hedgeShare: number;
+  /** Points at which a parent is isolated; one failure is one point, and they halve in `trustHalfLifeMs`. */
+  readonly isolationPoints: number;
+  readonly trustHalfLifeMs: number;
+  /** First isolation; doubles each time up to the longest. */
+  readonly isolationMs: number;
+  readonly maxIsolationMs: number;
+  /** Good transfers in a row that end a probation. */
+  readonly probationPieces: number;
+  /** Wrong pieces that isolate a parent everywhere. */
+  readonly corruptPieces: number;
+  /** Distinct parents that one child alone may accuse before its word counts no more. */
+  readonly accusations: number;
+  /** Data centres told apart at a time; hosts of further ones count as having none. */
+  readonly maxIdcs: number;
+  /** Pieces of one content at most; a larger shape is ignored. */
+  readonly maxPieces: number;
+};
+
+export const DEFAULT_LIMITS: Limits = {
+  leadMs: 100,
+  firstWindowBytes: 1.25 * 1024 * 1024,
+  firstWindowPieces: 4,
+  minParentPieces: 2,
+  maxParentPieces: 256,
+  childFactor: 1.5,
+  samples: 8,
+  smallSwarm: 16,
+  poorestFirstHosts: 64,
+  walkPieces: 96,
+  minDeadlineMs: 3_000,
+  deadlineSlackMs: 500,
+  deadlineFactor: 2,
+  maxDeadlineMs: 300_000,
+  assumedBytesPerSecond: 1024 * 1024,
+  avoidMs: 2_000,
+  sweepMs: 500,
+  desperateFailures: 3,
+  hedgeFactor: 2,
+  hedgeShare: 0.01,
+  isolationPoints: 4,
+  trustHalfLifeMs: 60_000,
+  isolationMs: 30_000,
+  maxIsolationMs: 600_000,
+  probationPieces: 3,
+  corruptPieces: 3,
+  accusations: 3,
+  maxIdcs: 64,
+  maxPieces: 1 << 24,
+};
+
+export function checkLimits(limits: Limits): Limits {
+  assert(limits.minParentPieces >= 1, 'minParentPieces >= 1');
+  assert(limits.firstWindowPieces >= limits.minParentPieces, 'firstWindowPieces >= minParentPieces');
+  assert(limits.maxParentPieces >= limits.firstWindowPieces, 'maxParentPieces >= firstWindowPieces');
+  assert(limits.childFactor >= 1, 'childFactor >= 1, or parents idle because every child is full');
+  assert(limits.minDeadlineMs > limits.leadMs, 'a lease lives longer than a full queue');
+  assert(limits.maxDeadlineMs >= limits.minDeadlineMs, 'maxDeadlineMs >= minDeadlineMs');
+  assert(limits.samples >= 1 && limits.smallSwarm >= limits.samples, 'smallSwarm >= samples >= 1');
+  assert(limits.maxIsolationMs >= limits.isolationMs, 'maxIsolationMs >= isolationMs');
+  return limits;
+}

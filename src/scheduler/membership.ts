@@ -1,0 +1,205 @@
+/** Hosts and peers that come and go, and the contents they share. Whatever leaves takes all that it had with it. */
+import type { Millis } from '../base/clock.ts';
+import type { ContentId } from '../protocol/ids.ts';
+import type { Core } from './core.ts';
+import type { SchedulerEvent } from './events.ts';
+import type { Host } from './host-table.ts';
+import { Swarm } from './swarm.ts';
+import type { Transfers } from './transfers.ts';
+
+type EventOf<T extends SchedulerEvent['type']> = Extract<SchedulerEvent, { type: T }>;
+
+export class Membership {
+  readonly #core: Core;
+  readonly #transfers: Transfers;
+
+  constructor(core: Core, transfers: Transfers) {
+    this.#core = core;
+    this.#transfers = transfers;
+  }
+
+  hostJoined(event: EventOf<'host-joined'>): void {
+    const { hosts } = this.#core;
+    let host = hosts.get(event.host);
+    if (host !== undefined && (host.site.idc !== event.site.idc || host.seed !== event.seed)) {
+      // It stands elsewhere now: nothing that was counted for it is right. Its inventory follows.
+      this.#removeHost(host);
+      host = undefined;
+    }
+    host ??= hosts.add(event.host, event.site);
+    host.site = event.site;
+    host.seed = event.seed;
+    host.up.configured = positive(event.upBytesPerSecond);
+    host.down.configured = positive(event.downBytesPerSecond);
+    if (host.uploads !== event.uploads) {
+      host.uploads = event.uploads;
+      this.updateServing(host);
+    }
+    this.#wake(host);
+  }
+
+  hostLeft(event: EventOf<'host-left'>): void {
+    const host = this.#core.hosts.get(event.host);
+    if (host !== undefined) this.#removeHost(host);
+  }
+
+  contentShaped(event: EventOf<'content-shaped'>): void {
+    const { swarms, limits } = this.#core;
+    const { content, pieceSize, pieces, lastPieceSize, final } = event;
+    if (!isCount(pieces) || pieces > limits.maxPieces || !(pieceSize > 0) || !(lastPieceSize > 0 || pieces === 0))
+      return;
+    let swarm = swarms.get(content);
+    if (swarm === undefined) {
+      swarm = new Swarm(content);
+      swarm.pieceSize = pieceSize;
+      swarms.set(content, swarm);
+    }
+    if (pieces < swarm.pieces || swarm.pieceSize !== pieceSize || (swarm.final && !final)) return;
+    swarm.shape(pieces, lastPieceSize, final);
+    this.#updateActive(swarm);
+    for (const peer of swarm.peers()) if (swarm.wants(peer)) this.#wakePeer(swarm, peer);
+  }
+
+  contentClosed(event: EventOf<'content-closed'>): void {
+    const swarm = this.#core.swarms.get(event.content);
+    if (swarm === undefined) return;
+    this.#core.swarms.delete(event.content);
+    for (const lease of [...swarm.leases]) this.#transfers.dropped(lease, false);
+    for (const peer of [...swarm.peers()]) {
+      swarm.hosts[peer]?.deactivate(swarm);
+      swarm.leave(peer);
+    }
+    swarm.live = false;
+  }
+
+  peerJoined(event: EventOf<'peer-joined'>): void {
+    const host = this.#core.hosts.get(event.host);
+    const swarm = this.#core.swarms.get(event.content);
+    if (host === undefined || swarm === undefined) return;
+    this.#removePeer(swarm, host);
+    const peer = swarm.join(host, event.held, event.wants);
+    this.#setWindow(swarm, peer, event.window ?? null);
+    this.#updateActive(swarm);
+    if (swarm.wanting > 0) host.activate(swarm);
+    this.#wakePeer(swarm, peer);
+  }
+
+  peerLeft(event: EventOf<'peer-left'>): void {
+    const host = this.#core.hosts.get(event.host);
+    const swarm = this.#core.swarms.get(event.content);
+    if (host === undefined || swarm === undefined) return;
+    const peer = swarm.peerOf(host);
+    if (peer < 0) return;
+    if (!event.keeps) {
+      this.#removePeer(swarm, host);
+    } else {
+      for (const lease of host.downs.filter((own) => own.swarm === swarm)) this.#transfers.dropped(lease, false);
+      swarm.windows.delete(peer);
+      swarm.setWants(peer, false);
+    }
+    this.#updateActive(swarm);
+  }
+
+  windowMoved(event: EventOf<'window-moved'>): void {
+    const host = this.#core.hosts.get(event.host);
+    const swarm = this.#core.swarms.get(event.content);
+    if (host === undefined || swarm === undefined) return;
+    const peer = swarm.peerOf(host);
+    if (peer < 0) return;
+    this.#setWindow(swarm, peer, event.window);
+    this.#wakePeer(swarm, peer);
+  }
+
+  /** After isolation, release or a change of `uploads`. Leases at a parent that serves no more end. */
+  updateServing(host: Host): void {
+    for (const swarm of host.swarms) swarm.setServes(swarm.peerOf(host), host.serves);
+    if (!host.serves) for (const lease of [...host.ups]) this.#transfers.dropped(lease, true);
+    else this.#wake(host);
+  }
+
+  /** Hosts look only at swarms in which somebody wants something. */
+  #updateActive(swarm: Swarm): void {
+    const active = swarm.wanting > 0;
+    if (active === swarm.active) return;
+    swarm.active = active;
+    for (const peer of swarm.peers()) {
+      const host = swarm.hosts[peer];
+      if (host === undefined) continue;
+      if (!active) host.deactivate(swarm);
+      else {
+        host.activate(swarm);
+        if (swarm.heldCount(peer) > 0) swarm.idle.add(host);
+      }
+    }
+    if (!active) swarm.idle.clear();
+  }
+
+  pieceHeld(swarm: Swarm): void {
+    if (swarm.active !== swarm.wanting > 0) this.#updateActive(swarm);
+  }
+
+  #removeHost(host: Host): void {
+    for (const lease of [...host.ups]) this.#transfers.dropped(lease, true);
+    for (const lease of [...host.downs]) this.#transfers.dropped(lease, false);
+    for (const swarm of [...host.swarms]) {
+      this.#removePeer(swarm, host);
+      this.#updateActive(swarm);
+    }
+    this.#core.pairs.forget(host);
+    this.#core.hosts.remove(host);
+  }
+
+  #removePeer(swarm: Swarm, host: Host): void {
+    const peer = swarm.peerOf(host);
+    if (peer < 0) return;
+    for (const lease of host.ups.filter((own) => own.swarm === swarm)) this.#transfers.dropped(lease, true);
+    for (const lease of host.downs.filter((own) => own.swarm === swarm)) this.#transfers.dropped(lease, false);
+    swarm.idle.delete(host);
+    host.deactivate(swarm);
+    swarm.leave(peer);
+  }
+
+  #setWindow(swarm: Swarm, peer: number, window: { from: number; count: number } | null): void {
+    if (window === null || !isCount(window.from) || !isCount(window.count)) swarm.windows.delete(peer);
+    else swarm.windows.set(peer, window);
+  }
+
+  #wakePeer(swarm: Swarm, peer: number): void {
+    const host = swarm.hosts[peer];
+    if (host === undefined) return;
+    if (swarm.wants(peer)) this.#core.ready.wakeChild(host);
+    if (swarm.heldCount(peer) > 0) this.#core.ready.wakeParent(host);
+    for (const seed of swarm.seeds) {
+      const seedHost = swarm.hosts[seed];
+      if (seedHost !== undefined) this.#core.ready.wakeParent(seedHost);
+    }
+  }
+
+  #wake(host: Host): void {
+    this.#core.ready.wakeParent(host);
+    this.#core.ready.wakeChild(host);
+  }
+
+  swarmOf(content: ContentId): Swarm | undefined {
+    return this.#core.swarms.get(content);
+  }
+
+  /** Releases the hosts whose isolation is over. */
+  parole(now: Millis): void {
+    for (const host of this.#core.isolated) {
+      if (host.live && host.trust.until > now) continue;
+      this.#core.isolated.delete(host);
+      if (!host.live) continue;
+      host.trust.paroled();
+      this.updateServing(host);
+    }
+  }
+}
+
+function positive(rate: number | undefined): number {
+  return rate !== undefined && rate > 0 && Number.isFinite(rate) ? rate : 0;
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}

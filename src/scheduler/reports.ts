@@ -1,0 +1,112 @@
+/** What children say about pieces: held, failed, lost. Late and foolish reports change nothing that is not true anyway. */
+import type { Millis } from '../base/clock.ts';
+import type { Core } from './core.ts';
+import type { SchedulerEvent } from './events.ts';
+import type { Host } from './host-table.ts';
+import type { Lease } from './leases.ts';
+import type { Membership } from './membership.ts';
+import type { Swarm } from './swarm.ts';
+import type { Transfers } from './transfers.ts';
+
+type EventOf<T extends SchedulerEvent['type']> = Extract<SchedulerEvent, { type: T }>;
+type Place = { readonly host: Host; readonly swarm: Swarm; readonly peer: number };
+
+export class Reports {
+  readonly #core: Core;
+  readonly #transfers: Transfers;
+  readonly #membership: Membership;
+
+  constructor(core: Core, transfers: Transfers, membership: Membership) {
+    this.#core = core;
+    this.#transfers = transfers;
+    this.#membership = membership;
+  }
+
+  held(event: EventOf<'piece-held'>, now: Millis): void {
+    const place = this.#place(event);
+    if (place === undefined || !isPiece(event.piece, place.swarm)) return;
+    const { host, swarm, peer } = place;
+    const lease = this.#lease(event.lease, place, event.piece);
+    if (lease !== undefined) this.#delivered(lease, event.millis, now);
+    if (swarm.rows.held(peer, event.piece)) return;
+    // It may also have come by the other lease of a hedge, by one that had timed out, or from the source.
+    if (swarm.rows.taken(peer, event.piece)) {
+      for (const other of this.#transfers.of(swarm, host, event.piece)) this.#transfers.dropped(other, true);
+    }
+    swarm.hold(peer, event.piece);
+    swarm.setWoes(peer, 0);
+    this.#membership.pieceHeld(swarm);
+    this.#core.ready.wakeParent(host);
+    this.#core.ready.wakeChild(host);
+  }
+
+  failed(event: EventOf<'piece-failed'>, now: Millis): void {
+    const place = this.#place(event);
+    if (place === undefined) return;
+    const lease = this.#lease(event.lease, place, event.piece);
+    if (lease !== undefined) this.blame(lease, event.fault, now, false);
+  }
+
+  lost(event: EventOf<'pieces-lost'>): void {
+    const place = this.#place(event);
+    if (place === undefined) return;
+    const { host, swarm, peer } = place;
+    const pieces = event.pieces === 'all' ? [...swarm.piecesHeld(peer)] : event.pieces;
+    for (const piece of pieces) {
+      if (!isPiece(piece, swarm) || !swarm.rows.held(peer, piece)) continue;
+      swarm.release(peer, piece);
+      for (const lease of host.ups.filter((own) => own.swarm === swarm && own.piece === piece)) {
+        this.#transfers.dropped(lease, true);
+      }
+    }
+    this.#membership.pieceHeld(swarm);
+    this.#core.ready.wakeChild(host);
+  }
+
+  /** The lease failed: by the child's word, or because no word came (`tell` = the child may still be at it). */
+  blame(lease: Lease, fault: EventOf<'piece-failed'>['fault'], now: Millis, tell: boolean): void {
+    const { limits, pairs, ready, out, isolated } = this.#core;
+    const { parent, child, swarm, piece } = lease;
+    this.#transfers.dropped(lease, tell);
+    const peer = swarm.peerOf(child);
+    swarm.setWoes(peer, swarm.woes(peer) + 1);
+    pairs.avoid(parent, child, now + limits.avoidMs);
+    const parentPeer = swarm.peerOf(parent);
+    if (fault === 'peer-lacks' && parentPeer >= 0 && swarm.rows.held(parentPeer, piece)) {
+      if (!parent.seed) swarm.release(parentPeer, piece);
+      ready.wakeChild(parent);
+    }
+    if (fault === 'peer-stalled' || fault === 'timeout') parent.up.halve();
+    if (parent.seed || !parent.trust.failed(fault, child.index, now, limits)) return;
+    isolated.add(parent);
+    out.push({ type: 'isolated', host: parent.id, reason: fault, until: parent.trust.until });
+    this.#membership.updateServing(parent);
+  }
+
+  #delivered(lease: Lease, millis: Millis, now: Millis): void {
+    const { parent } = lease;
+    const twin = lease.twin;
+    this.#core.pairs.expire(now);
+    this.#transfers.delivered(lease, millis, now);
+    if (twin !== undefined) this.#transfers.dropped(twin, true);
+    if (parent.trust.delivered(now, this.#core.limits)) this.#core.out.push({ type: 'released', host: parent.id });
+  }
+
+  #lease(id: number, place: Place, piece: number): Lease | undefined {
+    const lease = this.#core.leases.find(id);
+    if (lease === undefined || lease.child !== place.host || lease.swarm !== place.swarm) return undefined;
+    return lease.piece === piece ? lease : undefined;
+  }
+
+  #place(event: { readonly host: Host['id']; readonly content: Swarm['content'] }): Place | undefined {
+    const host = this.#core.hosts.get(event.host);
+    const swarm = this.#core.swarms.get(event.content);
+    if (host === undefined || swarm === undefined) return undefined;
+    const peer = swarm.peerOf(host);
+    return peer < 0 ? undefined : { host, swarm, peer };
+  }
+}
+
+function isPiece(piece: number, swarm: Swarm): boolean {
+  return Number.isInteger(piece) && piece >= 0 && piece < swarm.pieces;
+}

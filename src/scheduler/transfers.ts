@@ -1,0 +1,77 @@
+/**
+ * The life of a transfer: begun with a lease, ended exactly once as delivered or as dropped. This is the only writer of
+ * what is in flight, so that bits, copy counts and slots always tell the same story.
+ */
+import type { Millis } from '../base/clock.ts';
+import type { Core } from './core.ts';
+import type { Host } from './host-table.ts';
+import type { Lease } from './leases.ts';
+import type { Swarm } from './swarm.ts';
+
+const MEDIAN_STEP = 0.05;
+
+export class Transfers {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** `late` is the lease that this one hedges. */
+  begin(swarm: Swarm, parent: Host, child: Host, piece: number, now: Millis, late?: Lease): boolean {
+    const { leases, limits, out } = this.#core;
+    const bytes = swarm.bytesOf(piece);
+    const peer = swarm.peerOf(child);
+    const expectedMs = Math.max(parent.expectedUpMs(bytes, limits), child.expectedDownMs(bytes, limits));
+    const patience = 2 ** Math.min(swarm.woes(peer), 6);
+    const wait = Math.max(limits.minDeadlineMs, limits.deadlineFactor * expectedMs + limits.deadlineSlackMs) * patience;
+    if (parent.ups.length === 0) parent.up.busy(now);
+    if (child.downs.length === 0) child.down.busy(now);
+    const lease = leases.open(
+      { swarm, parent, child, piece, bytes, startedAt: now, expectedMs },
+      now + Math.min(wait, limits.maxDeadlineMs),
+    );
+    if (lease === undefined) return false;
+    if (late !== undefined) {
+      lease.twin = late;
+      late.twin = lease;
+    } else swarm.take(peer, piece);
+    swarm.leases.add(lease);
+    out.push({ type: 'assign', content: swarm.content, child: child.id, parent: parent.id, piece, lease: lease.id });
+    return true;
+  }
+
+  delivered(lease: Lease, millis: Millis, now: Millis): void {
+    const { parent, child, swarm } = lease;
+    parent.up.carried(lease.bytes, now);
+    child.down.carried(lease.bytes, now);
+    swarm.delivered++;
+    const took = millis > 0 ? millis : now - lease.startedAt;
+    if (swarm.medianMs === 0) swarm.medianMs = took;
+    else swarm.medianMs *= took > swarm.medianMs ? 1 + MEDIAN_STEP : 1 - MEDIAN_STEP;
+    this.#close(lease);
+  }
+
+  /** The piece is free again unless its twin still brings it. `tell` = the child is still busy with it. */
+  dropped(lease: Lease, tell: boolean): void {
+    const { swarm, child, piece, twin } = lease;
+    this.#close(lease);
+    const peer = swarm.peerOf(child);
+    if (peer >= 0 && twin === undefined && !swarm.rows.held(peer, piece)) swarm.release(peer, piece);
+    if (tell) {
+      this.#core.out.push({ type: 'cancel', content: swarm.content, child: child.id, piece, lease: lease.id });
+    }
+  }
+
+  #close(lease: Lease): void {
+    this.#core.leases.close(lease);
+    lease.swarm.leases.delete(lease);
+    this.#core.ready.wakeParent(lease.parent);
+    this.#core.ready.wakeChild(lease.child);
+  }
+
+  /** Leases of this child for this piece, at most two. */
+  of(swarm: Swarm, child: Host, piece: number): Lease[] {
+    return child.downs.filter((lease) => lease.swarm === swarm && lease.piece === piece);
+  }
+}
