@@ -1,0 +1,140 @@
+/**
+ * Starts the resident agent of a home when none answers there. Of several dfgets that find none at the same moment one
+ * starts it (the lock file decides, and the agent itself refuses to be the second one); all wait for its socket.
+ */
+import { spawn } from 'node:child_process';
+import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, statSync, watch } from 'node:fs';
+import type { Socket } from 'node:net';
+import { join, resolve } from 'node:path';
+import { LockFile } from '../io/lock-file.ts';
+import { FAULTS, Fault, isFaultCode } from '../protocol/faults.ts';
+import { connectAgent, socketPathOf } from './agent-request.ts';
+import type { AgentFlags } from './flags.ts';
+import { nodesOf } from './flags.ts';
+
+/** A loaded machine may take its time; a healthy one needs a fifth of a second. */
+const START_TIMEOUT_MS = 20_000;
+/** Only for what the folder watch does not see: an agent of ours that ended, a lock whose owner died. */
+const LOOK_AGAIN_MS = 100;
+
+export type AgentStart = {
+  readonly home: string;
+  /** Program and arguments of `dfget server`. They hold no secret: every user of the machine can read them. */
+  readonly command: readonly [string, ...string[]];
+};
+
+/** `dfget server` with the flags of the dfget that needs it. */
+export function agentCommand(flags: AgentFlags, home: string): [string, ...string[]] {
+  const value = (name: string, given: string | number | undefined, unit = ''): string[] =>
+    given === undefined ? [] : [`--${name}=${given}${unit}`];
+  return [
+    process.execPath,
+    process.argv[1] ?? '',
+    'server',
+    `--home=${home}`,
+    ...nodesOf(flags.node).map((node) => `--node=${node}`),
+    ...value('ip', flags.ip),
+    ...value('port', flags.port),
+    ...value('totallimit', flags.totallimit),
+    ...value('alivetime', flags.alivetime, 'ms'),
+    ...value('expiretime', flags.expiretime, 'ms'),
+    ...value('config', flags.config === undefined ? undefined : resolve(flags.config)),
+    ...(flags.verbose ? ['--verbose'] : []),
+  ];
+}
+
+/** A connection to the home's agent, which is started if none answers. Faults: agent-unreachable and those of its start. */
+export async function startAgent(start: AgentStart): Promise<Socket> {
+  makeHome(start.home);
+  const lock = takeLock(join(start.home, 'agent.starting'));
+  try {
+    return await waitForAgent(start.home, lock === undefined ? undefined : launch(start));
+  } finally {
+    lock?.release();
+  }
+}
+
+function makeHome(home: string): void {
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    accessSync(home, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new Fault('local-io', `--home ${home} cannot be made: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Undefined when another dfget is at it. */
+function takeLock(path: string): LockFile | undefined {
+  try {
+    return LockFile.take(path);
+  } catch {
+    return undefined; // the folder was writable a moment ago, so somebody lives who holds it
+  }
+}
+
+type Launched = { readonly log: string; readonly logStart: number; exitCode: number | null };
+
+function launch({ home, command }: AgentStart): Launched {
+  const log = join(home, 'agent.log');
+  const fd = openSync(log, 'a', 0o600);
+  const launched: Launched = { log, logStart: statSync(log).size, exitCode: null };
+  const [program, ...args] = command;
+  const child = spawn(program, args, { detached: true, stdio: ['ignore', fd, fd], cwd: home });
+  closeSync(fd);
+  child.on('exit', (code) => {
+    launched.exitCode = code ?? 1;
+  });
+  child.on('error', () => {
+    launched.exitCode = 1;
+  });
+  child.unref();
+  return launched;
+}
+
+async function waitForAgent(home: string, launched: Launched | undefined): Promise<Socket> {
+  const path = socketPathOf(home);
+  const change = changesIn(home);
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  try {
+    for (;;) {
+      const changed = change.next();
+      const socket = await connectAgent(path);
+      if (socket !== undefined) return socket;
+      // An agent that ends with 0 has found another one at work: its socket is there, or will be in a moment.
+      if (launched?.exitCode) throw failedStart(launched, launched.exitCode);
+      if (performance.now() > deadline)
+        throw new Fault('agent-unreachable', `no agent answers on ${path} after ${START_TIMEOUT_MS / 1000} s`);
+      await changed;
+    }
+  } finally {
+    change.close();
+  }
+}
+
+/** `next` resolves at the next change of the folder, or a little later without one. */
+function changesIn(folder: string): { next(): Promise<void>; close(): void } {
+  let wake = (): void => {};
+  const watcher = watch(folder, (_, name) => {
+    if (name !== 'agent.log') wake();
+  });
+  const next = () =>
+    new Promise<void>((done) => {
+      const timer = setTimeout(done, LOOK_AGAIN_MS);
+      wake = () => {
+        clearTimeout(timer);
+        done();
+      };
+    });
+  return { next, close: () => watcher.close() };
+}
+
+/** The agent's own last words are the best error message. */
+function failedStart({ log, logStart }: Launched, exitCode: number): Fault {
+  const lines = readFileSync(log).subarray(logStart).toString().trimEnd().split('\n');
+  const said = lines.findLast((line) => line.startsWith('dfget: '))?.slice('dfget: '.length);
+  const code = Object.keys(FAULTS).find((name) => isFaultCode(name) && FAULTS[name].exit === exitCode);
+  return new Fault(
+    isFaultCode(code) && exitCode !== 1 ? code : 'agent-unreachable',
+    `the agent did not start: ${said ?? `see ${log}`}`,
+  );
+}

@@ -1,0 +1,36 @@
+/** The last word of a download, for people: one line when it went well, one line when it did not. */
+import { printDuration, printRate, printSize } from '../base/units.ts';
+import type { DownloadEvent } from '../peer/engine.ts';
+import { FAULTS, type FaultValue } from '../protocol/faults.ts';
+
+type Done = Extract<DownloadEvent, { type: 'done' }>;
+
+const BY = { reflink: 'shares its blocks with the cache', link: 'is a hard link to the cache', copy: 'is a copy' };
+
+export function doneLine({ result, output, by, millis }: Done): string {
+  const { fromPeers, fromSupernode, fromSource, fromDisk } = result;
+  const all = fromPeers + fromSupernode + fromSource + fromDisk;
+  const shares = [
+    share(fromPeers, all, 'peers'),
+    share(fromSupernode, all, 'the supernode'),
+    share(fromSource, all, 'the source'),
+    share(fromDisk, all, 'the own disk'),
+  ].filter((text) => text !== '');
+  const why = result.backToSource === undefined ? '' : ` (back to source: ${result.backToSource.message})`;
+  const rate = millis > 0 ? `, ${printRate((result.done / millis) * 1000)}` : '';
+  const from = shares.length === 0 ? '' : `; ${shares.join(', ')}${why}`;
+  return `saved ${output}: ${printSize(result.done)} in ${printDuration(millis)}${rate}${from}; it ${BY[by]}`;
+}
+
+function share(bytes: number, all: number, name: string): string {
+  return bytes === 0 ? '' : `${((100 * bytes) / all).toFixed(bytes === all ? 0 : 1)} % from ${name}`;
+}
+
+/** What happened, and what to do about it. */
+export function faultLine({ code, message, sourceStatus }: FaultValue): string {
+  const status =
+    sourceStatus === undefined || message.includes(String(sourceStatus)) ? '' : ` (status ${sourceStatus})`;
+  // Messages of these say what to do themselves, or the advice would only repeat them.
+  const advice = code === 'usage' || code === 'cancelled' ? '' : `; ${FAULTS[code].advice}`;
+  return `dfget: ${message.replace(/\s+/g, ' ')}${status}${advice}`;
+}
