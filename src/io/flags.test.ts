@@ -45,6 +45,11 @@ describe('flags', () => {
     expect(parse().values).toMatchObject({ url: undefined, header: [], notbs: false, port: undefined });
   });
 
+  it('that were given are told apart from defaults', () => {
+    expect(parse().given).toEqual({});
+    expect(parse('--notbs=false', '--header', 'A: 1').given).toEqual({ notbs: false, header: ['A: 1'] });
+  });
+
   it('of truth take a value too, as v1 did', () => {
     expect(parse('--notbs=true').values.notbs).toBe(true);
     expect(parse('--notbs', '--notbs=false').values.notbs).toBe(false);

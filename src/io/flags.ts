@@ -37,11 +37,15 @@ const WANTS: Readonly<Record<Exclude<FlagKind, 'text' | 'list'>, string>> = {
   integer: 'a whole number',
 };
 
+export type ParsedFlags<T extends FlagTable> = {
+  readonly values: FlagValues<T>;
+  /** Only those that were given, `--flag=false` too: what goes before the environment and the file (config.ts). */
+  readonly given: Partial<FlagValues<T>>;
+  readonly rest: readonly string[];
+};
+
 /** Reads `args` by the table. Fault: usage. */
-export function parseFlags<T extends FlagTable>(
-  table: T,
-  args: readonly string[],
-): { values: FlagValues<T>; rest: readonly string[] } {
+export function parseFlags<T extends FlagTable>(table: T, args: readonly string[]): ParsedFlags<T> {
   const options = Object.fromEntries(
     Object.entries(table).map(([name, { kind, short }]) => [
       name,
@@ -50,6 +54,7 @@ export function parseFlags<T extends FlagTable>(
   );
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
   const values = Object.fromEntries(Object.entries(table).map(([name, { kind }]) => [name, absent(kind)]));
+  const given = new Set<string>();
   const rest: string[] = [];
   for (const token of tokens) {
     if (token.kind === 'positional') rest.push(token.value);
@@ -58,9 +63,14 @@ export function parseFlags<T extends FlagTable>(
     if (spec === undefined) throw unknown(token.rawName, Object.keys(table));
     if (spec.kind !== 'boolean' && !token.inlineValue && (token.value === undefined || /^-./.test(token.value)))
       throw new Fault('usage', `${token.rawName} needs a value`);
+    given.add(token.name);
     values[token.name] = read(token.rawName, spec.kind, token.value, values[token.name]);
   }
-  return { values: values as FlagValues<T>, rest };
+  return {
+    values: values as FlagValues<T>,
+    given: Object.fromEntries([...given].map((name) => [name, values[name]])) as Partial<FlagValues<T>>,
+    rest,
+  };
 }
 
 function absent(kind: FlagKind): unknown {

@@ -1,0 +1,187 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeHostMessages, decodeSupernodeMessages, encodeMessages } from './codec.ts';
+import { Fault } from './faults.ts';
+import { hostMessage, supernodeMessage } from './messages.fixture.ts';
+import type { HostMessage, SupernodeMessage } from './messages.ts';
+
+const CONTENT = `${'a'.repeat(64)}.g1`;
+const SHAPE = { length: 10, pieceSize: 131072 };
+
+function codeOf(run: () => unknown): string {
+  try {
+    run();
+    return 'none';
+  } catch (error) {
+    return error instanceof Fault ? error.code : `not a fault: ${error}`;
+  }
+}
+
+const hostCode = (message: unknown) => codeOf(() => decodeHostMessages(JSON.stringify([message])));
+const supernodeCode = (message: unknown) => codeOf(() => decodeSupernodeMessages(JSON.stringify([message])));
+
+/** Every place in a JSON value, as a path. */
+function placesOf(value: unknown, path: (string | number)[] = []): (string | number)[][] {
+  if (typeof value !== 'object' || value === null) return [path];
+  const inner = Object.entries(value).flatMap(([key, below]) => placesOf(below, [...path, key]));
+  return [path, ...inner];
+}
+
+function replaceAt(value: unknown, path: readonly (string | number)[], by: unknown): unknown {
+  const [key, ...rest] = path;
+  if (key === undefined) return by;
+  const copy: Record<string | number, unknown> = Array.isArray(value)
+    ? ([...value] as unknown as Record<string, unknown>)
+    : { ...(value as object) };
+  copy[key] = replaceAt(copy[key], rest, by);
+  return copy;
+}
+
+describe('the codec', () => {
+  it('brings every right message over unchanged', () => {
+    const same = (decode: (text: string) => unknown, messages: readonly (HostMessage | SupernodeMessage)[]) => {
+      expect(decode(encodeMessages(messages))).toEqual(JSON.parse(JSON.stringify(messages)));
+    };
+    fc.assert(fc.property(fc.array(hostMessage, { maxLength: 5 }), (list) => same(decodeHostMessages, list)));
+    fc.assert(fc.property(fc.array(supernodeMessage, { maxLength: 5 }), (list) => same(decodeSupernodeMessages, list)));
+  });
+
+  it('makes nothing but a Fault of garbage', () => {
+    const garbage = fc.oneof(
+      fc.string(),
+      fc.json(),
+      fc
+        .array(fc.anything())
+        .map((list) => JSON.stringify(list.map((one) => (typeof one === 'bigint' ? 0 : one))) ?? ''),
+    );
+    fc.assert(
+      fc.property(garbage, (text) => {
+        for (const decode of [decodeHostMessages, decodeSupernodeMessages]) {
+          expect(['none', 'bad-message']).toContain(codeOf(() => decode(text)));
+          // Garbage is let through only when there is no message in it at all.
+          if (codeOf(() => decode(text)) === 'none') expect(decode(text)).toEqual([]);
+        }
+      }),
+    );
+  });
+
+  it('survives a single wrong value anywhere in a right message with a Fault or a right message', () => {
+    const wrong = fc.constantFrom<unknown>(null, -1, 1.5, 1e300, '', '\r\n', 'x'.repeat(70_000), [], {}, true);
+    const check = (message: unknown, decode: (text: string) => unknown, by: unknown, at: number) => {
+      const places = placesOf(message);
+      const broken = replaceAt(message, places[at % places.length] ?? [], by);
+      expect(['none', 'bad-message']).toContain(codeOf(() => decode(JSON.stringify([broken]))));
+    };
+    fc.assert(fc.property(hostMessage, wrong, fc.nat(), (m, by, at) => check(m, decodeHostMessages, by, at)));
+    fc.assert(fc.property(supernodeMessage, wrong, fc.nat(), (m, by, at) => check(m, decodeSupernodeMessages, by, at)));
+  });
+
+  it('does not miss a required field', () => {
+    const report = { type: 'report', content: CONTENT, held: [[1, 2, 3]], failed: [[1, 2, 'timeout']] };
+    const address = { id: 'h', ip: '10.0.0.1', port: 80 };
+    const assign = { type: 'assign', content: CONTENT, parents: [address], pieces: [[0, 0, 1, `${'A'.repeat(43)}=`]] };
+    expect(hostCode(report)).toBe('none');
+    expect(supernodeCode(assign)).toBe('none');
+    for (const place of placesOf(report).slice(1))
+      expect(hostCode(replaceAt(report, place, undefined))).toBe('bad-message');
+    for (const place of placesOf(assign).slice(1)) {
+      if (place.join('.') === 'pieces.0.3') continue;
+      expect(supernodeCode(replaceAt(assign, place, undefined))).toBe('bad-message');
+    }
+  });
+
+  it.each([
+    ['a piece beyond all contents', { type: 'lost', content: CONTENT, pieces: [2 ** 24 + 1] }],
+    ['a fraction of a piece', { type: 'lost', content: CONTENT, pieces: [0.5] }],
+    ['more pieces than a message may have', { type: 'lost', content: CONTENT, pieces: new Array(65_537).fill(1) }],
+    ['a word instead of pieces', { type: 'lost', content: CONTENT, pieces: 'some' }],
+    ['a content that is none', { type: 'leave', content: 'a.b' }],
+    ['an endless content id', { type: 'leave', content: `${CONTENT}${'0'.repeat(1000)}` }],
+    ['a message of the other side', { type: 'welcome', protocol: 1, supernode: 'a', beatMs: 1 }],
+    ['a type that every object has', { type: 'constructor' }],
+    ['no type', {}],
+    ['a list as message', []],
+    ['an unknown fault', { type: 'report', content: CONTENT, held: [], failed: [[1, 1, 'toString']] }],
+    [
+      'a shape that is not ours',
+      {
+        type: 'inventory',
+        contents: [{ content: CONTENT, shape: { length: 1, pieceSize: 7 }, held: 'all', hasManifest: false }],
+        last: true,
+      },
+    ],
+    [
+      'a bitfield that is not base64',
+      {
+        type: 'inventory',
+        contents: [{ content: CONTENT, shape: SHAPE, held: 'äöü!', hasManifest: false }],
+        last: true,
+      },
+    ],
+  ])('refuses %s', (_, message) => {
+    expect(hostCode(message)).toBe('bad-message');
+  });
+
+  it.each([
+    ['a line break in a header', { headers: [['A', 'b\r\nHost: c']] }],
+    ['a header without a name', { headers: [['', 'b']] }],
+    ['a header of three', { headers: [['a', 'b', 'c']] }],
+    ['a scheme that is not read from', { url: 'file:///etc/passwd' }],
+    ['no URL', { url: 'nonsense' }],
+    ['a digest of a wrong length', { digest: 'sha256:00' }],
+    ['an upper-case digest', { digest: `md5:${'A'.repeat(32)}` }],
+    ['an insecure that is a text', { insecure: 'yes' }],
+    ['too many headers', { headers: new Array(200).fill(['a', 'b']) }],
+  ])('refuses a task with %s', (_, change) => {
+    const spec = { url: 'http://a/b', headers: [], filter: [], ...change };
+    expect(hostCode({ type: 'open', request: 1, task: 'a'.repeat(64), spec })).toBe('bad-message');
+  });
+
+  it.each([
+    ['a parent that is not listed', { type: 'assign', content: CONTENT, parents: [], pieces: [[0, 0, 1]] }],
+    [
+      'a short digest',
+      { type: 'assign', content: CONTENT, parents: [{ id: 'h', ip: '::1', port: 1 }], pieces: [[0, 0, 1, 'AAAA']] },
+    ],
+    [
+      'a parent at no address',
+      { type: 'assign', content: CONTENT, parents: [{ id: 'h', ip: 'a/b', port: 1 }], pieces: [] },
+    ],
+    [
+      'a port that is none',
+      { type: 'assign', content: CONTENT, parents: [{ id: 'h', ip: 'a', port: 65536 }], pieces: [] },
+    ],
+    [
+      'more inline bytes than allowed',
+      {
+        type: 'opened',
+        request: 1,
+        content: CONTENT,
+        shape: SHAPE,
+        facts: { ranges: true },
+        inline: 'A'.repeat(87_388),
+      },
+    ],
+    [
+      'a status that is none',
+      { type: 'refused', request: 1, fault: { code: 'timeout', message: '', sourceStatus: 1000 } },
+    ],
+    ['a message of the other side', { type: 'beat' }],
+  ])('refuses from a supernode %s', (_, message) => {
+    expect(supernodeCode(message)).toBe('bad-message');
+  });
+
+  it('does not repeat a secret in its complaint', () => {
+    const message = {
+      type: 'open',
+      request: 1,
+      task: 'a'.repeat(64),
+      spec: { url: 'http://a', headers: [['Authorization', 'hunter2\n']], filter: [] },
+    };
+    expect(() => decodeHostMessages(JSON.stringify([message]))).toThrow(/^(?!.*hunter2)/);
+  });
+
+  it('lets a newer side say more', () => {
+    expect(hostCode({ type: 'beat', mood: 'good' })).toBe('none');
+  });
+});
