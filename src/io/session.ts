@@ -30,7 +30,7 @@ export interface SessionReceiver<In> {
 }
 
 export type SessionLimits = {
-  /** A ping goes out when nothing was heard for this long; twice that in silence ends the session. */
+  /** A ping goes out when nothing was heard for about this long; two and a half times that in silence ends the session. */
   readonly heartbeatMs: number;
   /** Incoming frame. */
   readonly maxFrameBytes: number;
