@@ -60,6 +60,17 @@ export class Scheduler implements SchedulerCore {
     return this.#core;
   }
 
+  /** Bytes of indexed state per (peer, task), as the columns and rows stand. */
+  get bytesPerPeer(): number {
+    let bytes = 0;
+    let peers = 0;
+    for (const swarm of this.#core.swarms.values()) {
+      bytes += swarm.bytes;
+      peers += swarm.size;
+    }
+    return peers === 0 ? 0 : bytes / peers;
+  }
+
   #apply(event: SchedulerEvent, now: Millis): void {
     switch (event.type) {
       case 'host-joined':

@@ -69,6 +69,12 @@ export class Swarm {
     return needy;
   }
 
+  /** Rows and columns, and 64 bytes for a peer's entries in maps, sets and lists. */
+  get bytes(): number {
+    const column = this.#held.length;
+    return this.rows.bytes + column * (4 + 4 + 4 + 1 + 1) + this.size * 64 + this.pieces * 24;
+  }
+
   peerOf(host: Host): number {
     return this.#peerOf.get(host.index) ?? NOWHERE;
   }
