@@ -7,9 +7,9 @@ import { assert } from '../base/assert.ts';
 import { parseContentRange, printRange } from '../protocol/byte-range.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ResponseHead } from './http-head.ts';
-import { type Job, PieceConnection, type Sink } from './piece-connection.ts';
+import { type Job, type ParentPlace, PieceConnection, type Sink } from './piece-connection.ts';
 
-export type ParentPlace = { readonly ip: string; readonly port: number };
+export type { ParentPlace } from './piece-connection.ts';
 
 export type PieceClientOptions = {
   readonly maxConnectionsPerParent: number;

@@ -7,7 +7,8 @@ import { connect, type Socket } from 'node:net';
 import { assert } from '../base/assert.ts';
 import { Fault } from '../protocol/faults.ts';
 import { parseResponseHead, type ResponseHead } from './http-head.ts';
-import type { ParentPlace } from './piece-client.ts';
+
+export type ParentPlace = { readonly ip: string; readonly port: number };
 
 /** Longest response head; also how much of a refusal's body is read at once. */
 const SCRATCH_BYTES = 8 * 1024;

@@ -4,7 +4,7 @@ import { Fault } from '../protocol/faults.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { Span } from '../protocol/piece.ts';
 import type { Log } from './log.ts';
-import type { Servable } from './piece-server.ts';
+import type { Servable } from './servable.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
 /** First chunk under a limit; doubled while nothing has to wait, so that a limit never starts with a burst. */

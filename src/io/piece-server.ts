@@ -6,23 +6,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { parseRange, printContentRange } from '../protocol/byte-range.ts';
 import type { ContentId } from '../protocol/ids.ts';
-import type { ContentShape, Span } from '../protocol/piece.ts';
 import { parsePiecePath } from '../protocol/piece-path.ts';
 import { closeServer, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
 import { PieceSending, type SendContext, type SendPart } from './piece-sending.ts';
 import { SendSlots } from './send-slots.ts';
+import type { Servable } from './servable.ts';
 
-/** What the server needs of a content. */
-export type Servable = {
-  readonly shape: ContentShape;
-  has(span: Span): boolean;
-  read(offset: number, into: Uint8Array): Promise<void>;
-  acquire(): void;
-  release(): void;
-  /** For GET …/pieces: base64 of the bitfield, or 'all'. */
-  heldBase64?(): string;
-};
+export type { Servable } from './servable.ts';
 
 export type PieceServerOptions = {
   locate(id: ContentId): Servable | undefined;

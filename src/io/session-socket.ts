@@ -1,13 +1,23 @@
 /** The part of a session that both ends share: queue, frames, heartbeat, limits and the one way to end. */
 import type { WebSocket } from 'ws';
 import { Fault, type FaultCode, isFaultCode } from '../protocol/faults.ts';
-import type { SessionLimits } from './session.ts';
 
 /** WebSocket close code of a goodbye whose reason is `code message`. */
-export const FAULT_CLOSE = 4000;
+const FAULT_CLOSE = 4000;
 const FRAME_BYTES = 256 * 1024;
 /** A goodbye that is not answered for this long ends without the answer. Milliseconds. */
 const GOODBYE_MS = 2000;
+
+export type SessionLimits = {
+  /** A ping goes out when nothing was heard for about this long; two and a half times that in silence ends the session. */
+  readonly heartbeatMs: number;
+  /** Incoming frame. */
+  readonly maxFrameBytes: number;
+  /** Queued or unsent text; beyond it the other side does not read and the session ends. */
+  readonly maxQueuedBytes: number;
+  /** Sessions accepted at once. */
+  readonly maxSessions: number;
+};
 
 export type SocketPlan<In> = {
   readonly limits: SessionLimits;
@@ -185,7 +195,7 @@ function goodbyeText(reason: Fault): string {
 }
 
 /** What a goodbye said; text that is not ours is a broken message. */
-export function faultOfClose(text: string): Fault {
+function faultOfClose(text: string): Fault {
   const space = text.indexOf(' ');
   const code = space < 0 ? text : text.slice(0, space);
   return isFaultCode(code)

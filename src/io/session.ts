@@ -9,7 +9,9 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { decodeHostMessages, decodeSupernodeMessages } from '../protocol/codec.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { HostMessage, SupernodeMessage } from '../protocol/messages.ts';
-import { FAULT_CLOSE, faultOfClose, SessionSocket } from './session-socket.ts';
+import { type SessionLimits, SessionSocket } from './session-socket.ts';
+
+export type { SessionLimits } from './session-socket.ts';
 
 export interface Session<Out> {
   readonly open: boolean;
@@ -28,17 +30,6 @@ export interface SessionReceiver<In> {
   /** The last call. The other side's own reason where it gave one, else why the connection was lost. */
   onClose(reason: Fault): void;
 }
-
-export type SessionLimits = {
-  /** A ping goes out when nothing was heard for about this long; two and a half times that in silence ends the session. */
-  readonly heartbeatMs: number;
-  /** Incoming frame. */
-  readonly maxFrameBytes: number;
-  /** Queued or unsent text; beyond it the other side does not read and the session ends. */
-  readonly maxQueuedBytes: number;
-  /** Sessions accepted at once. */
-  readonly maxSessions: number;
-};
 
 export const SESSION_LIMITS: SessionLimits = {
   heartbeatMs: 10_000,
@@ -166,5 +157,3 @@ function refuse(socket: Duplex, status: string): void {
   socket.on('error', () => undefined);
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
-
-export { FAULT_CLOSE, faultOfClose };

@@ -2,9 +2,8 @@
  * Connections to sources, kept apart by how their certificates are checked: what one caller trusts says nothing about the next
  * caller's request to the same host. Proxies come from the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).
  */
-import { getCACertificates } from 'node:tls';
-import { LRUCache } from 'lru-cache';
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { trustedCertificates } from '../io/trusted-certificates.ts';
 
 const MAX_KINDS = 32;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -16,19 +15,21 @@ export interface Dispatchers {
 }
 
 export function createDispatchers(): Dispatchers {
-  const kinds = new LRUCache<string, Dispatcher>({
-    max: MAX_KINDS,
-    // Requests that still run on it end first.
-    dispose: (dispatcher) => void dispatcher.close().catch(() => {}),
-  });
+  /** The longest unused first. */
+  const kinds = new Map<string, Dispatcher>();
   return {
     get(insecure, cacerts) {
       const key = JSON.stringify([insecure, cacerts]);
-      const known = kinds.get(key);
-      if (known !== undefined) return known;
-      const made = makeDispatcher(insecure, cacerts);
-      kinds.set(key, made);
-      return made;
+      const dispatcher = kinds.get(key) ?? makeDispatcher(insecure, cacerts);
+      kinds.delete(key);
+      kinds.set(key, dispatcher);
+      const [oldest] = kinds;
+      if (oldest !== undefined && kinds.size > MAX_KINDS) {
+        kinds.delete(oldest[0]);
+        // Requests that still run on it end first; that they may fail is told to those who wait for them.
+        void oldest[1].close().catch(() => {});
+      }
+      return dispatcher;
     },
     async close() {
       const all = [...kinds.values()];
@@ -41,7 +42,7 @@ export function createDispatchers(): Dispatchers {
 function makeDispatcher(insecure: boolean, cacerts: readonly string[]): Dispatcher {
   const tls = {
     rejectUnauthorized: !insecure,
-    ...(cacerts.length === 0 ? {} : { ca: [...getCACertificates('default'), ...cacerts] }),
+    ...(cacerts.length === 0 ? {} : { ca: [...trustedCertificates(), ...cacerts] }),
   };
   const options = {
     connect: { timeout: CONNECT_TIMEOUT_MS, ...tls },

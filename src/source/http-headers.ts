@@ -44,6 +44,14 @@ export function rangeValidator(facts: SourceFacts): string | undefined {
   return facts.etag === undefined ? facts.lastModified : undefined;
 }
 
+/** The answer's own validators say that it is another content than the one that was asked for. */
+export function contradicts(now: SourceFacts, before: SourceFacts): boolean {
+  if (now.etag !== undefined && before.etag !== undefined) return now.etag !== before.etag;
+  return (
+    now.lastModified !== undefined && before.lastModified !== undefined && now.lastModified !== before.lastModified
+  );
+}
+
 const PASSING = new Set([408, 425, 429]);
 
 /** The fault of an answer that carries no content; `where` is shown to people and holds no secrets. */

@@ -113,6 +113,16 @@ describe('the http source', () => {
     expect(await ask(base, { range, ifRange: { etag: '"old"', ranges: true } })).toMatchObject({ start: 0, length: 5 });
   });
 
+  it('does not take a part of another content from a source that heeds no If-Range', async () => {
+    const base = await serve((_request, response) => {
+      response.writeHead(206, { 'content-range': 'bytes 2-3/5', etag: 'W/"new"' }).end('ll');
+    });
+    const range = { start: 2, end: 4 };
+    const fault = await faultOf(ask(base, { range, ifRange: { etag: 'W/"old"', ranges: true } }));
+    expect(fault.code).toBe('source-changed');
+    expect(await bytes(await ask(base, { range, ifRange: { etag: 'W/"new"', ranges: true } }))).toBe('ll');
+  });
+
   it('says unchanged for a 304 and asks with both validators', async () => {
     const base = await serve((request, response) => {
       expect(request.headers['if-none-match']).toBe('"a"');

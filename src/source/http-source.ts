@@ -7,6 +7,7 @@ import { Fault } from '../protocol/faults.ts';
 import { createDispatchers, type Dispatchers } from './dispatchers.ts';
 import {
   contentRange,
+  contradicts,
   factsOf,
   freshForMs,
   type HeaderMap,
@@ -70,6 +71,11 @@ async function open(request: SourceRequest, dispatchers: Dispatchers, wallNow: (
   if (statusCode !== 200 && statusCode !== 206) {
     discard(answer);
     throw statusFault(statusCode, shownUrl(url));
+  }
+  // Without a strong validator there was no If-Range, and not every source heeds it.
+  if (statusCode === 206 && request.ifRange !== undefined && contradicts(facts, request.ifRange)) {
+    discard(answer);
+    throw new Fault('source-changed', `${shownUrl(url)} is another content than before`);
   }
   const part = partOf(answer, request, url);
   return {

@@ -1,0 +1,13 @@
+/** The port between a piece server and whatever keeps the contents. */
+import type { ContentShape, Span } from '../protocol/piece.ts';
+
+/** What the server needs of a content. */
+export type Servable = {
+  readonly shape: ContentShape;
+  has(span: Span): boolean;
+  read(offset: number, into: Uint8Array): Promise<void>;
+  acquire(): void;
+  release(): void;
+  /** For GET …/pieces: base64 of the bitfield, or 'all'. */
+  heldBase64?(): string;
+};
