@@ -15,7 +15,7 @@ const IMPURE =
 
 /** Words that the glossary replaces. Words with an innocent second meaning (node, block, part, file …) are not here. */
 const BANNED =
-  /^(?:chunks?|segments?|seeders?|leechers?|downloaders?|uploaders?|blacklist|whitelist|managers?|handlers?|utils?|helpers?|common|metainfo|tracker|origin|backsource|checksums?|exceptions?|cdn)$/;
+  /^(?:chunks?|segments?|seeders?|leechers?|downloaders?|uploaders?|blacklist|whitelist|managers?|handlers?|utils?|helpers?|common|metainfo|tracker|backsource|checksums?|exceptions?|cdn)$/;
 const DECLARED = /\b(?:function|class|type|interface)\s+([A-Za-z_$][\w$]*)/g;
 
 const LEFT_OVER: readonly (readonly [RegExp, string])[] = [

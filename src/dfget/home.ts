@@ -16,7 +16,7 @@ export async function homeOf(flags: {
   const file = flags.config ?? DEFAULT_CONFIG;
   if (existsSync(file) && /^\s*["']?workHome/m.test(readFileSync(file, 'utf8'))) {
     const { readProperties } = await import('./properties.ts');
-    const { workHome } = readProperties(file);
+    const { workHome } = readProperties(file, true);
     if (workHome !== undefined) return resolve(workHome);
   }
   const user = process.env.HOME;

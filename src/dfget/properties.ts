@@ -1,6 +1,5 @@
 /** The properties of a host, /etc/dragonfly/dfget.yml: what the agent takes where a flag does not say otherwise. */
 import { loadSettings, setting } from '../io/config.ts';
-import { DEFAULT_CONFIG } from './home.ts';
 
 const SHAPE = {
   /** `host[:port][=weight]` */
@@ -15,13 +14,13 @@ const SHAPE = {
 export type Properties = ReturnType<typeof readProperties>;
 
 /** Limits in bytes per second. Fault usage for a key or value that it does not know. */
-export function readProperties(file: string | undefined) {
+export function readProperties(file: string, explicitFile: boolean) {
   return loadSettings({
     program: 'dfget',
     shape: SHAPE,
     flags: {},
     env: {},
-    file: file ?? DEFAULT_CONFIG,
-    explicitFile: file !== undefined,
+    file,
+    explicitFile,
   }).values;
 }
