@@ -1,0 +1,45 @@
+/** The byte rates of this host: one tree down, one tree up, each with a total and the tasks' own limits below it. */
+import type { Clock } from '../base/clock.ts';
+import { RateTree } from '../base/rate-tree.ts';
+
+/** Bytes per second; undefined = unlimited. */
+export type BandwidthLimits = { readonly down: number | undefined; readonly up: number | undefined };
+
+export class Bandwidth {
+  readonly #clock: Clock;
+  readonly #down: RateTree;
+  readonly #up: RateTree;
+
+  constructor(limits: BandwidthLimits, clock: Clock) {
+    this.#clock = clock;
+    this.#down = new RateTree(limits.down);
+    this.#up = new RateTree(limits.up);
+  }
+
+  get limits(): BandwidthLimits {
+    return { down: this.#down.bytesPerSecond, up: this.#up.bytesPerSecond };
+  }
+
+  set limits(limits: BandwidthLimits) {
+    this.#down.setTotal(limits.down, this.#clock.now());
+    this.#up.setTotal(limits.up, this.#clock.now());
+  }
+
+  openTask(key: string, downBytesPerSecond: number | undefined): void {
+    this.#down.setTask(key, downBytesPerSecond, this.#clock.now());
+  }
+
+  closeTask(key: string): void {
+    this.#down.closeTask(key);
+  }
+
+  /** Told of every chunk that came; milliseconds to wait before more is read. */
+  take(key: string, bytes: number): number {
+    return this.#down.take(key, bytes, this.#clock.now());
+  }
+
+  /** Told before bytes go out; milliseconds to wait first. Children are not told apart. */
+  give(bytes: number): number {
+    return this.#up.take('', bytes, this.#clock.now());
+  }
+}

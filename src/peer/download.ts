@@ -1,0 +1,390 @@
+/**
+ * One running download: the loop around transfer/ and its only writer. Everything that happens becomes an event, the
+ * transfer answers with commands, and these are carried out here. Many askers share it (download-handle.ts).
+ */
+import { unreachable } from '../base/assert.ts';
+import { Fault, type FaultValue } from '../protocol/faults.ts';
+import type { PieceIndex, TaskId } from '../protocol/ids.ts';
+import type { PieceWindow } from '../protocol/messages.ts';
+import { pieceSpan } from '../protocol/piece.ts';
+import type { Manifest } from '../protocol/task.ts';
+import type { StoredContent } from '../store/store.ts';
+import type { TransferCommand, TransferEvent } from '../transfer/events.ts';
+import { Transfer } from '../transfer/transfer.ts';
+import type { DownloadProgress, DownloadRequest, DownloadResult, OpenedContent } from './engine.ts';
+import type { EngineParts } from './engine-parts.ts';
+import { Jobs } from './jobs.ts';
+import { type OpenedMessage, Place } from './place.ts';
+import { type Reader, Readers } from './readers.ts';
+import type { SupernodeLink } from './supernode-link.ts';
+import { type Origin, Tally } from './tally.ts';
+import { TaskLink } from './task-link.ts';
+
+/** Pieces that may wait for the disk, where the user did not say. */
+const CLIENT_QUEUE = 6;
+/** Progress is told at most this often. Milliseconds. */
+const PROGRESS_MS = 100;
+/** What setTimeout can bear. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+type Report = Extract<TransferCommand, { type: 'leave' | `report-${string}` }>;
+
+export class DownloadCore {
+  readonly task: TaskId;
+  readonly #parts: EngineParts;
+  readonly #request: DownloadRequest;
+  readonly #transfer: Transfer;
+  readonly #place: Place;
+  readonly #link: TaskLink;
+  readonly #jobs: Jobs;
+  readonly #tally = new Tally();
+  readonly #readers = new Readers();
+  readonly #opened = Promise.withResolvers<OpenedContent>();
+  readonly #finished = Promise.withResolvers<DownloadResult>();
+  readonly #listeners = new Set<(progress: DownloadProgress) => void>();
+  readonly #events: TransferEvent[] = [];
+  #dispatching = false;
+  #wake: NodeJS.Timeout | undefined;
+  #progressTimer: NodeJS.Timeout | undefined;
+  #window: PieceWindow | null = null;
+  #why: FaultValue | undefined;
+  #fault: Fault | undefined;
+  #over = false;
+
+  constructor(parts: EngineParts, task: TaskId, request: DownloadRequest) {
+    this.task = task;
+    this.#parts = parts;
+    this.#request = request;
+    this.#transfer = transferOf(parts, request);
+    const { spec, nodes } = request;
+    const { watch, random, clock, store, supernodes } = parts;
+    const place = new Place({ store, watch, random, wall: () => clock.wall() }, task, spec);
+    this.#place = place;
+    const queue = Math.max(1, request.clientQueue ?? CLIENT_QUEUE);
+    const dispatch = (event: TransferEvent) => this.#dispatch(event);
+    const onLength = (length: number) => this.#lengthKnown(length);
+    this.#jobs = new Jobs({
+      ...{ parts, key: task, spec, place, queue },
+      sink: {
+        dispatch,
+        onLength,
+        onHeld: (piece, bytes, origin) => this.#held(piece, bytes, origin),
+        onPlaced: (content) => this.#placed(content, 'source', true),
+        originOf: (parent) => (parent.id === this.link?.supernode ? 'fromSupernode' : 'fromPeers'),
+      },
+    });
+    this.#link = new TaskLink({
+      ...{ supernodes, task, spec, nodes },
+      sink: {
+        having: () => place.prior(),
+        window: () => this.#window,
+        onOpened: (message) => this.#openedBySupernode(message),
+        onEvent: dispatch,
+        onManifest: ({ manifest }) => this.#learn(manifest),
+        onShape: ({ shape }) => (shape.length === null ? Promise.resolve() : onLength(shape.length)),
+      },
+    });
+    // Whoever waits for them has promises of his own; nobody waiting is no error.
+    this.#opened.promise.catch(() => undefined);
+    this.#finished.promise.catch(() => undefined);
+  }
+
+  get opened(): Promise<OpenedContent> {
+    return this.#opened.promise;
+  }
+
+  get finished(): Promise<DownloadResult> {
+    return this.#finished.promise;
+  }
+
+  get progress(): DownloadProgress {
+    return this.#tally.progress;
+  }
+
+  get content(): StoredContent | undefined {
+    return this.#place.content;
+  }
+
+  /** The supernode's link in use. */
+  get link(): SupernodeLink | undefined {
+    return this.#link.link;
+  }
+
+  /** Finished or failed. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Why it failed. */
+  get fault(): Fault | undefined {
+    return this.#fault;
+  }
+
+  start(): void {
+    this.#parts.bandwidth.openTask(this.task, this.#request.localLimit);
+    this.#dispatch({ type: 'start' });
+  }
+
+  stop(fault: Fault): void {
+    this.#dispatch({ type: 'stopped', fault: fault.toValue() });
+  }
+
+  /** After the end, when nobody uses the content any more. */
+  letGo(): void {
+    this.#place.release();
+  }
+
+  onProgress(listener: (progress: DownloadProgress) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The store dropped pieces of the content at hand. */
+  lost(pieces: readonly PieceIndex[]): void {
+    const { content } = this;
+    if (content === undefined) return;
+    for (const piece of pieces) {
+      this.#tally.lose(bytesOf(content, piece));
+    }
+    this.#parts.checked.forget(content);
+    this.#jobs.forgetDigest();
+    this.#dispatch({ type: 'pieces-lost', pieces });
+  }
+
+  want(reader: Reader, piece: PieceIndex): void {
+    this.#readers.want(reader, piece);
+    this.#moveWindow();
+  }
+
+  leave(reader: Reader): void {
+    this.#readers.leave(reader);
+    this.#moveWindow();
+  }
+
+  /** Resolves when the piece may be held; throws the Fault that the download ended with. */
+  async wait(piece: PieceIndex, signal: AbortSignal | undefined): Promise<void> {
+    if (!this.#over) await this.#readers.wait(piece, signal);
+    if (this.#over && this.content?.held.has(piece) !== true && signal?.aborted !== true) {
+      throw this.#fault ?? new Fault('peer-lacks', 'the content changed on disk after it was downloaded');
+    }
+  }
+
+  #dispatch(event: TransferEvent): void {
+    this.#events.push(event);
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      for (const command of this.#transfer.handle(next, this.#parts.clock.now())) this.#carryOut(command);
+    }
+    this.#dispatching = false;
+  }
+
+  #carryOut(command: TransferCommand): void {
+    switch (command.type) {
+      case 'open':
+        this.#link.open();
+        break;
+      case 'fetch':
+        this.#jobs.fetch(command);
+        break;
+      case 'abort':
+        this.#jobs.abort(command.attempt);
+        break;
+      case 'ask-parent':
+        this.#jobs.ask(command.parent);
+        break;
+      case 'read-source':
+        this.#why ??= command.why;
+        this.#jobs.read(command);
+        break;
+      case 'stop-source':
+        this.#jobs.stopRead(command.read);
+        break;
+      case 'check':
+        this.#jobs.check();
+        break;
+      case 'forget':
+        this.#forget();
+        break;
+      case 'finish':
+        this.#finish();
+        break;
+      case 'fail':
+        this.#fail(Fault.fromValue(command.fault));
+        break;
+      case 'wake-at':
+        this.#wakeAt(command.time);
+        break;
+      default:
+        this.#tell(command);
+    }
+  }
+
+  /** What the supernode is told. */
+  #tell(command: Report): void {
+    const { content } = this;
+    if (content === undefined) return;
+    switch (command.type) {
+      case 'report-held':
+        this.#link.reportHeld(content, [command.piece, command.lease, Math.round(command.millis)]);
+        break;
+      case 'report-failed':
+        this.#link.reportFailed(content, [command.piece, command.lease, command.fault]);
+        break;
+      case 'report-lost':
+        this.#link.send({ type: 'lost', content: content.id, pieces: command.pieces });
+        break;
+      case 'report-window':
+        this.#link.send({ type: 'window', content: content.id, window: command.window });
+        break;
+      case 'leave':
+        this.#link.send({ type: 'leave', content: content.id });
+        break;
+      default:
+        unreachable(command);
+    }
+  }
+
+  async #openedBySupernode(message: OpenedMessage): Promise<void> {
+    try {
+      const fresh = await this.#place.fromSupernode(message);
+      if (this.#over) this.#place.release();
+      else this.#placed(this.#place.content, 'supernode', fresh);
+    } catch (error) {
+      const fault = Fault.of(error, 'local-io');
+      if (fault.code === 'bad-message') this.#dispatch({ type: 'refused', fault: fault.toValue() });
+      else this.stop(fault);
+    }
+  }
+
+  #placed(content: StoredContent | undefined, by: 'supernode' | 'source', fresh: boolean): void {
+    if (content === undefined) return;
+    const { id, shape, held, meta } = content;
+    if (fresh) {
+      this.#tally.reset(shape);
+      for (const piece of held) this.#tally.add('fromDisk', bytesOf(content, piece));
+      this.#jobs.forgetDigest();
+      this.#readers.wakeAll();
+    }
+    this.#tally.length = shape.length;
+    const hasManifest = this.#place.proofs.manifest !== undefined;
+    this.#dispatch({ type: 'opened', by, fresh, shape, held, hasManifest, ranges: meta.facts.ranges });
+    this.#opened.resolve({ content: id, shape, facts: meta.facts });
+    this.#progressed();
+  }
+
+  async #lengthKnown(length: number): Promise<void> {
+    const { content } = this;
+    if (content === undefined || content.shape.length !== null) return;
+    try {
+      await content.reshape({ length, pieceSize: content.shape.pieceSize });
+    } catch (error) {
+      this.stop(Fault.of(error, 'local-io'));
+      return;
+    }
+    this.#tally.length = length;
+    this.#dispatch({ type: 'shaped', shape: content.shape });
+    this.#readers.wakeAll();
+  }
+
+  #learn(manifest: Manifest): void {
+    const { content } = this;
+    if (content?.id !== manifest.content) return;
+    try {
+      this.#place.proofs.learn(manifest);
+    } catch (error) {
+      this.#parts.log.warn({ error, content: content.id }, 'a manifest of no use');
+      return;
+    }
+    content.annotate({ manifest }).catch((error: unknown) => {
+      this.#parts.log.warn({ error, content: content.id }, 'the manifest could not be kept');
+    });
+    this.#dispatch({ type: 'manifest-known' });
+  }
+
+  #held(piece: PieceIndex, bytes: number, origin: Origin): void {
+    this.#tally.add(origin, bytes);
+    this.#readers.wake(piece);
+    this.#progressed();
+  }
+
+  #moveWindow(): void {
+    const { content } = this;
+    if (content === undefined || this.#over) return;
+    const window = content.complete ? null : this.#readers.window(content.shape);
+    if (window?.from === this.#window?.from && window?.count === this.#window?.count) return;
+    this.#window = window;
+    this.#dispatch({ type: 'window', window });
+  }
+
+  #forget(): void {
+    this.#place.forget().catch((error: unknown) => {
+      this.#parts.log.warn({ error, task: this.task }, 'an old content could not be removed');
+    });
+    this.#readers.wakeAll();
+  }
+
+  #wakeAt(time: number | null): void {
+    clearTimeout(this.#wake);
+    if (time === null) return;
+    const wait = Math.min(Math.max(0, time - this.#parts.clock.now()), MAX_TIMER_MS);
+    this.#wake = setTimeout(() => this.#dispatch({ type: 'tick' }), wait);
+  }
+
+  #finish(): void {
+    const { content } = this;
+    if (content === undefined) return;
+    const digest = this.#request.spec.digest ?? this.#place.proofs.manifest?.digest;
+    this.#end();
+    this.#finished.resolve({
+      ...this.progress,
+      content: content.id,
+      ...(digest === undefined ? {} : { digest }),
+      ...(this.#why === undefined ? {} : { backToSource: this.#why }),
+    });
+  }
+
+  #fail(fault: Fault): void {
+    this.#fault = fault;
+    this.#end();
+    this.#opened.reject(fault);
+    this.#finished.reject(fault);
+  }
+
+  #end(): void {
+    this.#over = true;
+    clearTimeout(this.#wake);
+    clearTimeout(this.#progressTimer);
+    this.#jobs.stopAll();
+    this.#link.close();
+    this.#parts.bandwidth.closeTask(this.task);
+    this.#readers.wakeAll();
+    for (const listener of this.#listeners) listener(this.progress);
+    this.#listeners.clear();
+  }
+
+  #progressed(): void {
+    if (this.#listeners.size === 0 || this.#progressTimer !== undefined) return;
+    this.#progressTimer = setTimeout(() => {
+      this.#progressTimer = undefined;
+      for (const listener of this.#listeners) listener(this.progress);
+    }, PROGRESS_MS);
+  }
+}
+
+function bytesOf(content: StoredContent, piece: PieceIndex): number {
+  const { start, end } = pieceSpan(content.shape, piece);
+  return end - start;
+}
+
+function transferOf(parts: EngineParts, request: DownloadRequest): Transfer {
+  const { pattern, noBackToSource, timeoutMs, minRate } = request;
+  return new Transfer({
+    pattern,
+    backToSource: !noBackToSource || pattern === 'source',
+    random: parts.random,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(minRate === undefined ? {} : { minRate }),
+    ...(parts.transferLimits === undefined ? {} : { limits: parts.transferLimits }),
+  });
+}

@@ -1,0 +1,216 @@
+/**
+ * What one download has running outside of its loop: fetches from parents, reads of the source, questions to parents,
+ * the last check. Invariant: everything that was started ends in an event, unless the transfer has given it up or the
+ * content it was for is gone.
+ */
+import { Fault, type FaultCode, type FaultValue } from '../protocol/faults.ts';
+import type { ParentAddress } from '../protocol/host.ts';
+import type { PieceIndex } from '../protocol/ids.ts';
+import { pieceSpan } from '../protocol/piece.ts';
+import { piecesPath } from '../protocol/piece-path.ts';
+import type { TaskSpec } from '../protocol/task.ts';
+import type { StoredContent } from '../store/store.ts';
+import type { AttemptId, ReadId, TransferCommand, TransferEvent } from '../transfer/events.ts';
+import { checkWhole } from './check-whole.ts';
+import type { EngineParts } from './engine-parts.ts';
+import { parseHeld } from './held-field.ts';
+import { PieceFetch } from './piece-fetch.ts';
+import type { Place } from './place.ts';
+import { readSource, type SourceBody } from './source-read.ts';
+import type { Origin } from './tally.ts';
+import { WholeDigest } from './whole-digest.ts';
+
+/** A parent that does not say within this long what it holds is passed over. Milliseconds. */
+const ASK_STALL_MS = 1_000;
+/** Faults that no other parent can mend. */
+const OURS: ReadonlySet<FaultCode> = new Set(['no-space', 'local-io', 'store-version', 'internal']);
+
+export type FetchCommand = Extract<TransferCommand, { type: 'fetch' }>;
+export type ReadCommand = Extract<TransferCommand, { type: 'read-source' }>;
+
+export type JobsSink = {
+  dispatch(event: TransferEvent): void;
+  /** A piece is on disk; told before the event. */
+  onHeld(piece: PieceIndex, bytes: number, origin: Origin): void;
+  /** The source told which content it is. */
+  onPlaced(content: StoredContent): void;
+  onLength(length: number): Promise<void>;
+  /** Which of the two kinds of parent it is. */
+  originOf(parent: ParentAddress): Origin;
+};
+
+export type JobsOptions = {
+  readonly parts: EngineParts;
+  readonly key: string;
+  readonly spec: TaskSpec;
+  readonly place: Place;
+  /** Pieces that may wait for the disk. */
+  readonly queue: number;
+  readonly sink: JobsSink;
+};
+
+export class Jobs {
+  readonly #options: JobsOptions;
+  readonly #fetch: PieceFetch;
+  readonly #attempts = new Map<AttemptId, AbortController>();
+  readonly #reads = new Map<ReadId, AbortController>();
+  #digest: WholeDigest | undefined;
+
+  constructor(options: JobsOptions) {
+    this.#options = options;
+    this.#fetch = new PieceFetch(options.parts, options.key, options.queue);
+  }
+
+  fetch(command: FetchCommand): void {
+    const { sink, place } = this.#options;
+    const { attempt, piece, parent, stallMs } = command;
+    const { content } = place;
+    const digest = place.proofs.of(piece, command.digest);
+    if (content === undefined || digest === undefined) {
+      sink.dispatch({ type: 'piece-failed', attempt, fault: 'bad-message' });
+      return;
+    }
+    const abort = new AbortController();
+    this.#attempts.set(attempt, abort);
+    const origin = sink.originOf(parent);
+    this.#fetch.run({ content, piece, parent, digest, stallMs, signal: abort.signal }).then(
+      (millis) => {
+        this.#attempts.delete(attempt);
+        this.#held(content, { attempt, piece, millis }, origin);
+      },
+      (error: unknown) => {
+        this.#attempts.delete(attempt);
+        if (place.content === content) this.#failed(attempt, Fault.of(error), abort.signal.aborted);
+      },
+    );
+  }
+
+  abort(attempt: AttemptId): void {
+    this.#attempts.get(attempt)?.abort();
+  }
+
+  read(command: ReadCommand): void {
+    const { sink, parts, place, spec, key } = this.#options;
+    const { read, from, end } = command;
+    const abort = new AbortController();
+    this.#reads.set(read, abort);
+    const { content, proofs } = place;
+    const prior = content === undefined ? place.prior() : undefined;
+    let placed = content;
+    const job = { key, spec, proofs, from, end, content, prior, signal: abort.signal };
+    readSource(job, parts, {
+      place: async (answer) => {
+        placed = await this.#placeFromSource(answer, abort.signal);
+        return placed;
+      },
+      onPiece: (piece) => {
+        if (placed !== undefined) this.#held(placed, { attempt: 0, piece, millis: 0 }, 'fromSource');
+      },
+      onLength: (length) => sink.onLength(length),
+    }).then(
+      () => {
+        this.#reads.delete(read);
+        sink.dispatch({ type: 'source-ended', read });
+      },
+      (error: unknown) => {
+        this.#reads.delete(read);
+        const fault = Fault.of(error, 'source-unreachable');
+        if (abort.signal.aborted) return;
+        if (OURS.has(fault.code)) sink.dispatch({ type: 'stopped', fault: fault.toValue() });
+        else sink.dispatch({ type: 'source-failed', read, fault: fault.toValue() });
+      },
+    );
+  }
+
+  stopRead(read: ReadId): void {
+    this.#reads.get(read)?.abort();
+  }
+
+  ask(parent: ParentAddress): void {
+    const { sink, parts, place } = this.#options;
+    const { content } = place;
+    if (content === undefined) return;
+    const options = { stallMs: ASK_STALL_MS };
+    parts.client.getJson(parent, piecesPath(content.id), options).then(
+      (answer) => {
+        const { held: text } = (typeof answer === 'object' && answer !== null ? answer : {}) as { held?: unknown };
+        const held = parseHeld(text, content.shape);
+        if (held === undefined) sink.dispatch({ type: 'parent-silent', parent: parent.id, fault: 'peer-corrupt' });
+        else sink.dispatch({ type: 'parent-held', parent: parent.id, held });
+      },
+      (error: unknown) =>
+        sink.dispatch({ type: 'parent-silent', parent: parent.id, fault: Fault.of(error, 'peer-reset').code }),
+    );
+  }
+
+  check(): void {
+    const { sink, parts, place, spec } = this.#options;
+    const { content } = place;
+    if (content === undefined) return;
+    const { pool, checked } = parts;
+    checkWhole({ content, digest: spec.digest, hashed: this.#digest, pool, checked }).then(
+      (right) => {
+        if (right) sink.dispatch({ type: 'checked' });
+      },
+      (error: unknown) => this.#checkFailed(content, Fault.of(error, 'local-io').toValue()),
+    );
+  }
+
+  /** The digest that was followed so far speaks of pieces that are gone. */
+  forgetDigest(): void {
+    this.#digest = undefined;
+  }
+
+  stopAll(): void {
+    for (const abort of this.#attempts.values()) abort.abort();
+    for (const abort of this.#reads.values()) abort.abort();
+  }
+
+  async #placeFromSource(answer: SourceBody | 'unchanged', signal: AbortSignal): Promise<StoredContent> {
+    const { place, sink } = this.#options;
+    const content = await place.fromSource(answer);
+    if (signal.aborted) throw new Fault('cancelled', 'the read of the source was stopped');
+    sink.onPlaced(content);
+    return content;
+  }
+
+  #held(
+    content: StoredContent,
+    event: { attempt: AttemptId; piece: PieceIndex; millis: number },
+    origin: Origin,
+  ): void {
+    const { place, sink } = this.#options;
+    if (place.content !== content) return;
+    const { start, end } = pieceSpan(content.shape, event.piece);
+    this.#followDigest(content);
+    sink.onHeld(event.piece, end - start, origin);
+    sink.dispatch({ type: 'piece-held', ...event });
+  }
+
+  #failed(attempt: AttemptId, fault: Fault, aborted: boolean): void {
+    const { sink, parts } = this.#options;
+    if (aborted) return;
+    if (OURS.has(fault.code)) {
+      parts.log.error({ error: fault }, 'a piece could not be kept');
+      sink.dispatch({ type: 'stopped', fault: fault.toValue() });
+    } else sink.dispatch({ type: 'piece-failed', attempt, fault: fault.code });
+  }
+
+  #followDigest(content: StoredContent): void {
+    const { parts, spec } = this.#options;
+    if (spec.digest === undefined) return;
+    this.#digest ??= new WholeDigest(content, spec.digest, parts.pool);
+    this.#digest.follow();
+  }
+
+  #checkFailed(content: StoredContent, fault: FaultValue): void {
+    const { sink, parts } = this.#options;
+    const done = () => sink.dispatch({ type: 'check-failed', fault });
+    if (fault.code !== 'digest-mismatch') {
+      done();
+      return;
+    }
+    // Bytes that are not what the user named must not be taken for it a second time.
+    parts.store.remove(content.id).then(done, done);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * One piece from one parent: buffer, GET, one hash, compare, store. Invariant: no byte is written, served or shown
+ * before its digest was compared. Memory is bounded twice: a request is sent only with a buffer of the host's one pool
+ * in hand, and only while fewer pieces than `queue` of this download wait for the disk.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { BufferPool } from '../io/buffers.ts';
+import { sameBytes, sha256 } from '../io/hash.ts';
+import type { PieceClient } from '../io/piece-client.ts';
+import { Fault } from '../protocol/faults.ts';
+import type { ParentAddress } from '../protocol/host.ts';
+import type { PieceIndex } from '../protocol/ids.ts';
+import { pieceSpan } from '../protocol/piece.ts';
+import { contentPath } from '../protocol/piece-path.ts';
+import type { StoredContent } from '../store/store.ts';
+import type { Bandwidth } from './bandwidth.ts';
+
+export type PieceJob = {
+  readonly content: StoredContent;
+  readonly piece: PieceIndex;
+  readonly parent: ParentAddress;
+  readonly digest: Buffer;
+  readonly stallMs: number;
+  readonly signal: AbortSignal;
+};
+
+export type PieceFetchParts = {
+  readonly client: PieceClient;
+  readonly pool: BufferPool;
+  readonly bandwidth: Bandwidth;
+  readonly clock: Clock;
+};
+
+export class PieceFetch {
+  readonly #parts: PieceFetchParts;
+  readonly #queue: number;
+  readonly #throttle: (bytes: number) => number;
+  #writing = 0;
+  #waiting: (() => void)[] = [];
+
+  /** `key` names the task among the host's rates; `queue` in pieces. */
+  constructor(parts: PieceFetchParts, key: string, queue: number) {
+    this.#parts = parts;
+    this.#queue = queue;
+    this.#throttle = (bytes) => parts.bandwidth.take(key, bytes);
+  }
+
+  /** Resolves with the milliseconds from the request to the last byte, the piece being on disk. Throws Faults. */
+  async run(job: PieceJob): Promise<number> {
+    const { client, pool, clock } = this.#parts;
+    const { content, piece, parent, signal } = job;
+    const span = pieceSpan(content.shape, piece);
+    while (this.#writing >= this.#queue) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const buffer = await pool.acquire(span.end - span.start, signal);
+    try {
+      const since = clock.now();
+      const options = { stallMs: job.stallMs, signal, throttle: this.#throttle };
+      await client.fetch(parent, contentPath(content.id), span, buffer, options);
+      const millis = clock.now() - since;
+      if (!sameBytes(sha256(buffer), job.digest)) {
+        throw new Fault('peer-corrupt', `piece ${piece} from ${parent.ip}:${parent.port} is not what was assigned`);
+      }
+      await this.#write(job, buffer);
+      return millis;
+    } finally {
+      pool.release(buffer);
+    }
+  }
+
+  async #write({ content, piece, digest }: PieceJob, buffer: Uint8Array): Promise<void> {
+    this.#writing++;
+    try {
+      await content.put(piece, digest, buffer);
+    } finally {
+      this.#writing--;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const wake of waiting) wake();
+    }
+  }
+}

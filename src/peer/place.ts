@@ -1,0 +1,149 @@
+/**
+ * Where a download's content lies: found in the store, made there, or in memory for a tiny one. Invariant: the content at
+ * hand is acquired exactly once, so that it cannot be evicted under the download.
+ */
+import { sha256Hex } from '../io/hash.ts';
+import { Fault } from '../protocol/faults.ts';
+import { canonicalUrl } from '../protocol/identity.ts';
+import { type ContentId, contentIdOf, type TaskId, taskOf } from '../protocol/ids.ts';
+import type { SupernodeMessage } from '../protocol/messages.ts';
+import { type ContentShape, pieceSizeFor } from '../protocol/piece.ts';
+import type { SourceFacts, TaskSpec } from '../protocol/task.ts';
+import type { ContentMeta, ContentStore, StoredContent } from '../store/store.ts';
+import { InlineContent } from './inline-content.ts';
+import { Proofs } from './proofs.ts';
+import { hasValidator, type SourceBody, sameContent } from './source-read.ts';
+
+export type OpenedMessage = Extract<SupernodeMessage, { type: 'opened' }>;
+
+export type PlaceParts = {
+  readonly store: ContentStore;
+  /** Told of every content that a download uses, for what the store may lose of it. */
+  readonly watch: (content: StoredContent) => void;
+  readonly wall: () => number;
+  readonly random: () => number;
+};
+
+export class Place {
+  readonly #parts: PlaceParts;
+  readonly #task: TaskId;
+  readonly #spec: TaskSpec;
+  #content: StoredContent | undefined;
+  #proofs = new Proofs();
+
+  constructor(parts: PlaceParts, task: TaskId, spec: TaskSpec) {
+    this.#parts = parts;
+    this.#task = task;
+    this.#spec = spec;
+  }
+
+  get content(): StoredContent | undefined {
+    return this.#content;
+  }
+
+  get proofs(): Proofs {
+    return this.#proofs;
+  }
+
+  /** What is at hand, or what an earlier download left of this task, the latest used first. */
+  prior(): StoredContent | undefined {
+    if (this.#content !== undefined) return this.#content;
+    let latest: StoredContent | undefined;
+    for (const content of this.#parts.store.list()) {
+      if (taskOf(content.id) !== this.#task) continue;
+      if (latest === undefined || content.usedAt > latest.usedAt) latest = content;
+    }
+    return latest;
+  }
+
+  /** True when it is another content than before. Faults: no-space, local-io, bad-message. */
+  async fromSupernode(message: OpenedMessage): Promise<boolean> {
+    const { content: id, shape, facts, manifest, inline } = message;
+    const fresh = this.#content?.id !== id;
+    if (fresh) {
+      const proofs = manifest === undefined ? {} : { manifest };
+      const meta: ContentMeta = { url: this.#url(), facts, checkedAt: this.#parts.wall(), ...proofs };
+      this.#take(
+        inline === undefined
+          ? await this.#findOrCreate(id, shape, meta)
+          : new InlineContent(id, shape, meta, Buffer.from(inline, 'base64')),
+      );
+    }
+    await this.reshape(shape);
+    const known = manifest ?? this.#content?.meta.manifest;
+    if (known !== undefined) this.#proofs.learn(known);
+    await this.#content?.annotate({
+      facts,
+      checkedAt: this.#parts.wall(),
+      ...(manifest === undefined ? {} : { manifest }),
+    });
+    return fresh;
+  }
+
+  /** Finds out which content the source has. Faults: no-space, local-io, source-changed. */
+  async fromSource(answer: SourceBody | 'unchanged'): Promise<StoredContent> {
+    const prior = this.prior();
+    if (answer === 'unchanged') {
+      if (prior === undefined)
+        throw new Fault('source-changed', 'the source calls unchanged what is not here any more');
+      return this.#adopt(prior);
+    }
+    const same = prior !== undefined && sameContent(answer, prior, { proofs: this.#proofs, spec: this.#spec });
+    if (prior !== undefined && same) return this.#adopt(prior);
+    if (answer.start !== 0) throw new Fault('source-changed', 'the source has another content now');
+    const { length, facts, freshForMs } = answer;
+    const now = this.#parts.wall();
+    const fresh = freshForMs === null ? {} : { freshUntil: now + freshForMs };
+    const shape = { length, pieceSize: pieceSizeFor(length) };
+    const id = contentIdOf(this.#task, this.#generation(length, facts));
+    const content = await this.#findOrCreate(id, shape, { url: this.#url(), facts, checkedAt: now, ...fresh });
+    this.#take(content);
+    return content;
+  }
+
+  async reshape(shape: ContentShape): Promise<void> {
+    if (this.#content?.shape.length === null && shape.length !== null) await this.#content.reshape(shape);
+  }
+
+  /** Not this content any more, and it is of no use to anybody. */
+  async forget(): Promise<void> {
+    const content = this.#content ?? this.prior();
+    this.release();
+    if (content !== undefined) await this.#parts.store.remove(content.id);
+  }
+
+  release(): void {
+    this.#content?.release();
+    this.#content = undefined;
+    this.#proofs = new Proofs();
+  }
+
+  async #adopt(content: StoredContent): Promise<StoredContent> {
+    if (content !== this.#content) this.#take(content);
+    if (content.meta.manifest !== undefined) this.#proofs.learn(content.meta.manifest);
+    await content.annotate({ checkedAt: this.#parts.wall() });
+    return content;
+  }
+
+  #take(content: StoredContent): void {
+    this.release();
+    content.acquire();
+    this.#parts.watch(content);
+    this.#content = content;
+  }
+
+  async #findOrCreate(id: ContentId, shape: ContentShape, meta: ContentMeta): Promise<StoredContent> {
+    return this.#parts.store.find(id) ?? (await this.#parts.store.create(id, shape, meta));
+  }
+
+  #url(): string {
+    return canonicalUrl(this.#spec.url, this.#spec.filter);
+  }
+
+  /** Two reads of the same bytes shall give one name; without a validator nothing says that they are the same. */
+  #generation(length: number | null, facts: SourceFacts): string {
+    const { wall, random } = this.#parts;
+    const mark = hasValidator(facts) ? [facts.etag ?? '', facts.lastModified ?? ''] : [wall(), random()];
+    return `s${sha256Hex(JSON.stringify([...mark, length])).slice(0, 24)}`;
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * Reads missing pieces from the source itself. The same rule as for parents: a piece is hashed, compared where its
+ * digest is known, and only then stored. Two generations of a content never meet: an answer that is not provably the
+ * content at hand ends with Fault source-changed.
+ */
+import type { BufferPool } from '../io/buffers.ts';
+import { sameBytes, sha256 } from '../io/hash.ts';
+import { Fault } from '../protocol/faults.ts';
+import type { PieceIndex } from '../protocol/ids.ts';
+import { pieceCount } from '../protocol/piece.ts';
+import type { SourceFacts, TaskSpec } from '../protocol/task.ts';
+import type { SourceAnswer, SourceRequest } from '../source/source.ts';
+import type { StoredContent } from '../store/store.ts';
+import type { Bandwidth } from './bandwidth.ts';
+import type { Proofs } from './proofs.ts';
+import { sleep } from './wait.ts';
+
+const STALL_MS = 20_000;
+
+export type SourceBody = Extract<SourceAnswer, { type: 'body' }>;
+
+export type SourceReadParts = {
+  readonly sources: { open(request: SourceRequest): Promise<SourceAnswer> };
+  readonly pool: BufferPool;
+  readonly bandwidth: Bandwidth;
+};
+
+export type SourceJob = {
+  /** Names the task among the host's rates. */
+  readonly key: string;
+  readonly spec: TaskSpec;
+  readonly proofs: Proofs;
+  readonly from: PieceIndex;
+  /** Exclusive; null = to the last. */
+  readonly end: PieceIndex | null;
+  /** Found earlier, not yet known to be what the source has now. */
+  readonly prior: StoredContent | undefined;
+  /** What is being downloaded; undefined = the source has to tell. */
+  readonly content: StoredContent | undefined;
+  readonly signal: AbortSignal;
+};
+
+export type SourceSink = {
+  /** The source's answer, while no content is known: decides which content it is. `unchanged` = the prior one. */
+  place(answer: SourceBody | 'unchanged'): Promise<StoredContent>;
+  onPiece(piece: PieceIndex, bytes: number): void;
+  /** The length of a content of unknown length. */
+  onLength(length: number): Promise<void>;
+};
+
+/** Resolves when the read came to its end. Throws Faults: those of the source, source-changed, no-space, local-io. */
+export async function readSource(job: SourceJob, parts: SourceReadParts, sink: SourceSink): Promise<void> {
+  const answer = await parts.sources.open(requestFor(job));
+  if (answer.type === 'unchanged') {
+    await sink.place('unchanged');
+    return;
+  }
+  if (job.content !== undefined && !sameContent(answer, job.content, job)) {
+    throw new Fault('source-changed', 'the source has another content now');
+  }
+  const content = job.content ?? (await sink.place(answer));
+  await new Pouring(job, content, parts, sink).run(answer);
+}
+
+/** That two answers speak of the same bytes: by validator, or because every piece will be compared anyway. */
+export function sameContent(
+  answer: SourceBody,
+  content: StoredContent,
+  job: Pick<SourceJob, 'proofs' | 'spec'>,
+): boolean {
+  const { length } = content.shape;
+  if (length !== null && answer.length !== null && length !== answer.length) return false;
+  const { etag, lastModified } = content.meta.facts;
+  if (etag !== undefined && answer.facts.etag !== undefined) return etag === answer.facts.etag;
+  if (lastModified !== undefined && answer.facts.lastModified !== undefined) {
+    return lastModified === answer.facts.lastModified;
+  }
+  return job.proofs.manifest !== undefined || job.spec.digest !== undefined || content.held.count === 0;
+}
+
+export function hasValidator(facts: SourceFacts): boolean {
+  return facts.etag !== undefined || facts.lastModified !== undefined;
+}
+
+function requestFor({ spec, content, prior, from, end, signal }: SourceJob): SourceRequest {
+  const { url, headers, insecure, cacerts } = spec;
+  const plain: SourceRequest = {
+    url,
+    headers,
+    stallMs: STALL_MS,
+    signal,
+    ...(insecure === undefined ? {} : { insecure }),
+    ...(cacerts === undefined ? {} : { cacerts }),
+  };
+  const known = content ?? prior;
+  if (known === undefined) return plain;
+  const { facts } = known.meta;
+  const ifRange = hasValidator(facts) ? { ifRange: facts } : {};
+  const { pieceSize, length } = known.shape;
+  if (content === undefined) {
+    if (!hasValidator(facts)) return plain;
+    if (known.complete) return { ...plain, ifChanged: facts };
+    const start = Math.max(0, known.held.nextClear()) * pieceSize;
+    return start === 0 || !facts.ranges ? plain : { ...plain, range: { start }, ...ifRange };
+  }
+  if (!facts.ranges || (from === 0 && end === null)) return plain;
+  const last = end === null || end * pieceSize >= (length ?? Number.POSITIVE_INFINITY) ? {} : { end: end * pieceSize };
+  if (from === 0 && last.end === undefined) return plain;
+  return { ...plain, range: { start: from * pieceSize, ...last }, ...ifRange };
+}
+
+/** One answer's bytes on their way into pieces. At most two buffers: one that fills, one that is being written. */
+class Pouring {
+  readonly #job: SourceJob;
+  readonly #content: StoredContent;
+  readonly #parts: SourceReadParts;
+  readonly #sink: SourceSink;
+  #position = 0;
+  #buffer: Buffer | undefined;
+  #filled = 0;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(job: SourceJob, content: StoredContent, parts: SourceReadParts, sink: SourceSink) {
+    this.#job = job;
+    this.#content = content;
+    this.#parts = parts;
+    this.#sink = sink;
+  }
+
+  async run(answer: SourceBody): Promise<void> {
+    const { pieceSize, length } = this.#content.shape;
+    if (answer.start % pieceSize !== 0) throw new Fault('source-lied', 'the source began at another byte than asked');
+    this.#position = answer.start;
+    try {
+      if (await this.#pour(answer)) return;
+      if (length === null) await this.#endAt(this.#position);
+      else if (this.#filled > 0) throw new Fault('source-lied', 'the source ended in the middle of a piece');
+    } finally {
+      // The writes themselves are awaited in any case: a buffer under a write must not go back to the pool.
+      await this.#writing.catch(() => undefined);
+      this.#drop();
+    }
+    await this.#writing;
+  }
+
+  /** True when it stopped before the body's end, having all that was wanted. */
+  async #pour(answer: SourceBody): Promise<boolean> {
+    const { key, signal } = this.#job;
+    for await (const chunk of answer.body) {
+      if (signal.aborted) throw new Fault('cancelled', 'the read of the source was stopped');
+      const wait = this.#parts.bandwidth.take(key, chunk.length);
+      if (wait > 0) await sleep(wait, signal);
+      let rest = chunk;
+      while (rest.length > 0) {
+        const taken = await this.#takeFrom(rest);
+        if (taken === 0) {
+          await this.#writing;
+          return true;
+        }
+        rest = rest.subarray(taken);
+      }
+    }
+    return false;
+  }
+
+  /** Bytes used of the chunk, which all belong to one piece; 0 = no more are wanted. */
+  async #takeFrom(chunk: Uint8Array): Promise<number> {
+    const { pieceSize, length } = this.#content.shape;
+    const piece = Math.floor(this.#position / pieceSize);
+    if (this.#job.end !== null && piece >= this.#job.end) return 0;
+    if (length !== null && this.#position >= length)
+      throw new Fault('source-lied', 'the source sends more than it said');
+    const pieceEnd = Math.min((piece + 1) * pieceSize, length ?? Number.POSITIVE_INFINITY);
+    const taken = Math.min(chunk.length, pieceEnd - this.#position);
+    const fresh = this.#buffer === undefined;
+    if (fresh && this.#unwanted(piece)) {
+      if (this.#content.meta.facts.ranges) return 0;
+    } else {
+      this.#buffer ??= await this.#parts.pool.acquire(pieceEnd - piece * pieceSize, this.#job.signal);
+      this.#buffer.set(chunk.subarray(0, taken), this.#filled);
+      this.#filled += taken;
+    }
+    this.#position += taken;
+    if (this.#buffer !== undefined && this.#position === pieceEnd) await this.#hand(piece);
+    return taken;
+  }
+
+  #unwanted(piece: PieceIndex): boolean {
+    return this.#content.held.has(piece) || piece < this.#job.from;
+  }
+
+  /** The piece is whole: hashes it now, and writes it while the next one fills. */
+  async #hand(piece: PieceIndex): Promise<void> {
+    const buffer = this.#buffer;
+    if (buffer === undefined) return;
+    const data = buffer.subarray(0, this.#filled);
+    const digest = sha256(data);
+    const expected = this.#job.proofs.of(piece);
+    if (expected !== undefined && !sameBytes(digest, expected)) {
+      throw new Fault('source-changed', `piece ${piece} of the source is not what the manifest says`);
+    }
+    await this.#writing;
+    this.#buffer = undefined;
+    this.#filled = 0;
+    this.#writing = this.#write(piece, digest, buffer, data);
+    // Awaited before the next piece is handed; until then a failure must not count as unhandled.
+    this.#writing.catch(() => undefined);
+  }
+
+  async #write(piece: PieceIndex, digest: Buffer, buffer: Buffer, data: Uint8Array): Promise<void> {
+    try {
+      await this.#content.put(piece, digest, data);
+    } finally {
+      this.#parts.pool.release(buffer);
+    }
+    this.#sink.onPiece(piece, data.length);
+  }
+
+  /** The end of a content whose length nobody had told. */
+  async #endAt(length: number): Promise<void> {
+    await this.#writing;
+    await this.#sink.onLength(length);
+    if (this.#filled > 0) await this.#hand(pieceCount(this.#content.shape) - 1);
+  }
+
+  #drop(): void {
+    if (this.#buffer !== undefined) this.#parts.pool.release(this.#buffer);
+    this.#buffer = undefined;
+  }
+}

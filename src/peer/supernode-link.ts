@@ -1,0 +1,218 @@
+/**
+ * One supernode as this host sees it: a session that is made again whenever it breaks, hello and inventory first, and
+ * the downloads that listen on it. Invariant: whoever listens is told of the break exactly once and then listens no more.
+ */
+import { type Backoff, backoffMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../io/log.ts';
+import { connectSession, type Session } from '../io/session.ts';
+import { Fault } from '../protocol/faults.ts';
+import type { HostDescription } from '../protocol/host.ts';
+import type { ContentId } from '../protocol/ids.ts';
+import { type HostMessage, PROTOCOL_VERSION, type SupernodeMessage } from '../protocol/messages.ts';
+import type { StoredContent } from '../store/store.ts';
+import { inventoryMessages } from './inventory.ts';
+import { type Node, placeOf } from './node-list.ts';
+
+export type LinkUser = {
+  onMessage(message: SupernodeMessage): void;
+  /** The session broke; nothing follows. */
+  onDown(fault: Fault): void;
+};
+
+export type LinkOptions = {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly token: string | undefined;
+  readonly connectTimeoutMs: number;
+  readonly backoff: Backoff;
+  readonly random: () => number;
+  /** Who this host is towards that supernode. */
+  describe(node: Node): Promise<HostDescription>;
+  contents(): readonly StoredContent[];
+  /** Messages for contents that nobody here downloads. */
+  onStray(message: SupernodeMessage, link: SupernodeLink): void;
+};
+
+type OpenMessage = Extract<HostMessage, { type: 'open' }>;
+
+/** Having failed this short ago, it is not tried again for one more asker. Milliseconds. */
+const FRESH_FAILURE_MS = 250;
+
+export class SupernodeLink {
+  readonly node: Node;
+  readonly place: string;
+  readonly #options: LinkOptions;
+  #session: Session<HostMessage> | undefined;
+  #up = false;
+  #supernode = '';
+  #failures = 0;
+  #failedAt = Number.NEGATIVE_INFINITY;
+  #fault = new Fault('supernode-unreachable', 'not tried yet');
+  #attempt: PromiseWithResolvers<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #beat: NodeJS.Timeout | undefined;
+  #closed = false;
+  #lastRequest = 0;
+  readonly #requests = new Map<number, LinkUser>();
+  readonly #contents = new Map<ContentId, LinkUser>();
+
+  constructor(node: Node, options: LinkOptions) {
+    this.node = node;
+    this.place = placeOf(node);
+    this.#options = options;
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  /** The name that the supernode gave itself; '' before it did. */
+  get supernode(): string {
+    return this.#supernode;
+  }
+
+  /** Why it is down. */
+  get fault(): Fault | undefined {
+    return this.#up ? undefined : this.#fault;
+  }
+
+  /** Begins to connect and keeps connected until `close`. */
+  start(): void {
+    if (this.#up || this.#attempt !== undefined || this.#closed) return;
+    clearTimeout(this.#retry);
+    this.#attempt = Promise.withResolvers<void>();
+    this.#attempt.promise.catch(() => undefined);
+    this.#connect().catch((error: unknown) => this.#down(Fault.of(error, 'supernode-unreachable')));
+  }
+
+  /** Resolves when the session stands; tries now if it does not. Rejects with the Fault of the attempt. */
+  whenUp(): Promise<void> {
+    if (this.#up) return Promise.resolve();
+    const sinceFailure = this.#options.clock.now() - this.#failedAt;
+    if (this.#closed || (this.#attempt === undefined && sinceFailure < FRESH_FAILURE_MS)) {
+      return Promise.reject(this.#fault);
+    }
+    this.start();
+    return this.#attempt?.promise ?? Promise.reject(this.#fault);
+  }
+
+  send(message: HostMessage): void {
+    if (this.#up) this.#session?.send(message);
+  }
+
+  /** Asks for a task; the answer and then everything about its content goes to `user`. */
+  open(message: Omit<OpenMessage, 'type' | 'request'>, user: LinkUser): void {
+    const request = ++this.#lastRequest;
+    this.#requests.set(request, user);
+    this.send({ type: 'open', request, ...message });
+  }
+
+  /** Nothing more for this user. */
+  detach(user: LinkUser): void {
+    for (const [request, other] of this.#requests) if (other === user) this.#requests.delete(request);
+    for (const [content, other] of this.#contents) if (other === user) this.#contents.delete(content);
+  }
+
+  close(reason?: Fault): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#session?.close(reason);
+    if (this.#session === undefined) this.#down(reason ?? new Fault('cancelled', 'the agent stops'));
+  }
+
+  async #connect(): Promise<void> {
+    const { token, connectTimeoutMs } = this.#options;
+    const host = await this.#options.describe(this.node);
+    if (this.#closed) throw new Fault('cancelled', 'the agent stops');
+    const hello: HostMessage = { type: 'hello', protocol: PROTOCOL_VERSION, host };
+    // A supernode that accepts and then says nothing is as good as none.
+    const patience = setTimeout(() => {
+      session.close(new Fault('supernode-unreachable', `${this.place} does not answer`));
+    }, connectTimeoutMs);
+    const session = connectSession(`ws://${this.place}/v1/session`, {
+      connectTimeoutMs,
+      onOpen: () => session.send(token === undefined ? hello : { ...hello, token }),
+      onMessages: (messages) => {
+        clearTimeout(patience);
+        for (const message of messages) this.#receive(message);
+      },
+      onClose: (fault) => {
+        clearTimeout(patience);
+        this.#down(fault);
+      },
+    });
+    this.#session = session;
+  }
+
+  #receive(message: SupernodeMessage): void {
+    switch (message.type) {
+      case 'welcome':
+        this.#welcome(message);
+        break;
+      case 'opened': {
+        const user = this.#answered(message.request);
+        if (user === undefined) break;
+        this.#contents.set(message.content, user);
+        user.onMessage(message);
+        break;
+      }
+      case 'refused':
+        this.#answered(message.request)?.onMessage(message);
+        break;
+      case 'ask-manifest':
+        this.#options.onStray(message, this);
+        break;
+      default: {
+        const content = message.type === 'manifest' ? message.manifest.content : message.content;
+        const user = this.#contents.get(content);
+        if (user === undefined) this.#options.onStray(message, this);
+        else user.onMessage(message);
+      }
+    }
+  }
+
+  #answered(request: number): LinkUser | undefined {
+    const user = this.#requests.get(request);
+    this.#requests.delete(request);
+    return user;
+  }
+
+  #welcome(message: Extract<SupernodeMessage, { type: 'welcome' }>): void {
+    if (this.#up) return;
+    this.#up = true;
+    this.#failures = 0;
+    this.#supernode = message.supernode;
+    for (const part of inventoryMessages(this.#options.contents())) this.send(part);
+    if (message.beatMs > 0) this.#beat = setInterval(() => this.send({ type: 'beat' }), message.beatMs);
+    this.#options.log.info({ supernode: this.place }, 'connected to the supernode');
+    this.#attempt?.resolve();
+    this.#attempt = undefined;
+  }
+
+  #down(fault: Fault): void {
+    const wasUp = this.#up;
+    clearInterval(this.#beat);
+    this.#session = undefined;
+    this.#up = false;
+    this.#fault = fault;
+    this.#failedAt = this.#options.clock.now();
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    const users = new Set([...this.#requests.values(), ...this.#contents.values()]);
+    this.#requests.clear();
+    this.#contents.clear();
+    if (!this.#closed) this.#retryLater();
+    if (wasUp || this.#failures === 1) {
+      this.#options.log.warn({ supernode: this.place, why: fault.message }, 'the supernode cannot be reached');
+    }
+    attempt?.reject(fault);
+    for (const user of users) user.onDown(fault);
+  }
+
+  #retryLater(): void {
+    const { backoff, random } = this.#options;
+    this.#retry = setTimeout(() => this.start(), backoffMs(backoff, this.#failures++, random()));
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * One download's side of the session: it finds the supernode to ask, keeps the order of what comes in while a content is
+ * being given its place, gathers what one turn has to report, and waits for a supernode that was lost.
+ */
+import { Fault } from '../protocol/faults.ts';
+import type { TaskId } from '../protocol/ids.ts';
+import type { FailedPiece, HeldPiece, HostMessage, PieceWindow, SupernodeMessage } from '../protocol/messages.ts';
+import type { TaskSpec } from '../protocol/task.ts';
+import type { StoredContent } from '../store/store.ts';
+import type { TransferEvent } from '../transfer/events.ts';
+import { refusalOf } from '../transfer/refusal.ts';
+import { inventoryEntry } from './inventory.ts';
+import type { OpenedMessage } from './place.ts';
+import type { LinkUser, SupernodeLink } from './supernode-link.ts';
+import type { Supernodes } from './supernodes.ts';
+
+export type TaskLinkSink = {
+  /** What is on disk of the task, to be said when it is opened. */
+  having(): StoredContent | undefined;
+  window(): PieceWindow | null;
+  /** Gives the content its place; what comes after it waits. Does not throw. */
+  onOpened(message: OpenedMessage): Promise<void>;
+  onEvent(event: TransferEvent): void;
+  onManifest(message: Extract<SupernodeMessage, { type: 'manifest' }>): void;
+  onShape(message: Extract<SupernodeMessage, { type: 'shape' }>): Promise<void>;
+};
+
+export type TaskLinkOptions = {
+  readonly supernodes: Supernodes;
+  readonly task: TaskId;
+  readonly spec: TaskSpec;
+  readonly nodes: readonly string[];
+  readonly sink: TaskLinkSink;
+};
+
+export class TaskLink implements LinkUser {
+  readonly #options: TaskLinkOptions;
+  readonly #closing = new AbortController();
+  /** Supernodes that could not help with this task. */
+  readonly #except = new Set<string>();
+  #link: SupernodeLink | undefined;
+  #inbox: SupernodeMessage[] = [];
+  #pumping = false;
+  #waiting = false;
+  #content: StoredContent | undefined;
+  #held: HeldPiece[] = [];
+  #failed: FailedPiece[] = [];
+  #flushAsked = false;
+
+  constructor(options: TaskLinkOptions) {
+    this.#options = options;
+  }
+
+  get link(): SupernodeLink | undefined {
+    return this.#link;
+  }
+
+  /** Asks for the task; the answer comes as an event. */
+  open(): void {
+    this.#open().catch((error: unknown) => {
+      if (this.#closing.signal.aborted) return;
+      const fault = Fault.of(error, 'supernode-unreachable');
+      this.#options.sink.onEvent({ type: 'refused', fault: fault.toValue() });
+      this.#waitForOne();
+    });
+  }
+
+  reportHeld(content: StoredContent, piece: HeldPiece): void {
+    this.#about(content);
+    this.#held.push(piece);
+  }
+
+  reportFailed(content: StoredContent, piece: FailedPiece): void {
+    this.#about(content);
+    this.#failed.push(piece);
+  }
+
+  send(message: HostMessage): void {
+    this.#flush();
+    this.#link?.send(message);
+  }
+
+  onMessage(message: SupernodeMessage): void {
+    this.#inbox.push(message);
+    if (!this.#pumping) void this.#pump();
+  }
+
+  onDown(): void {
+    this.#link = undefined;
+    this.#inbox = [];
+    if (this.#closing.signal.aborted) return;
+    this.#options.sink.onEvent({ type: 'session-lost' });
+    this.#waitForOne();
+  }
+
+  close(): void {
+    this.#flush();
+    this.#closing.abort();
+    this.#inbox = [];
+    this.#link?.detach(this);
+    this.#link = undefined;
+  }
+
+  async #open(): Promise<void> {
+    const { supernodes, task, spec, nodes, sink } = this.#options;
+    const link = this.#link ?? (await supernodes.pick(task, nodes, this.#except));
+    if (this.#closing.signal.aborted) return;
+    this.#link = link;
+    const having = sink.having();
+    const window = sink.window();
+    const rest = having === undefined ? {} : { having: inventoryEntry(having) };
+    link.open({ task, spec, ...rest, ...(window === null ? {} : { window }) }, this);
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true;
+    for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) {
+      if (message.type === 'opened') await this.#options.sink.onOpened(message);
+      else if (message.type === 'shape') await this.#options.sink.onShape(message);
+      else this.#take(message);
+    }
+    this.#pumping = false;
+  }
+
+  #take(message: SupernodeMessage): void {
+    const { sink } = this.#options;
+    switch (message.type) {
+      case 'refused':
+        this.#refused(message.fault);
+        break;
+      case 'assign': {
+        const pieces = message.pieces.flatMap(([piece, at, lease, digest]) => {
+          const parent = message.parents[at];
+          return parent === undefined ? [] : [{ piece, parent, lease, ...(digest === undefined ? {} : { digest }) }];
+        });
+        sink.onEvent({ type: 'assigned', pieces });
+        break;
+      }
+      case 'cancel':
+        sink.onEvent({ type: 'cancelled', leases: message.leases });
+        break;
+      case 'manifest':
+        sink.onManifest(message);
+        break;
+      case 'failed':
+        sink.onEvent({ type: 'broken', fault: message.fault });
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** One that cannot help is passed over for the next one in the task's order, if there is one. */
+  #refused(fault: Extract<SupernodeMessage, { type: 'refused' }>['fault']): void {
+    const { supernodes, task, nodes, sink } = this.#options;
+    const link = this.#link;
+    if (refusalOf(fault) !== 'helpless' || link === undefined) {
+      sink.onEvent({ type: 'refused', fault });
+      return;
+    }
+    this.#except.add(link.place);
+    supernodes.pick(task, nodes, this.#except).then(
+      () => {
+        if (this.#closing.signal.aborted || this.#link !== link) return;
+        link.detach(this);
+        this.#link = undefined;
+        this.open();
+      },
+      () => {
+        if (!this.#closing.signal.aborted) sink.onEvent({ type: 'refused', fault });
+      },
+    );
+  }
+
+  #waitForOne(): void {
+    const { supernodes, task, nodes, sink } = this.#options;
+    if (this.#waiting || !supernodes.knowsAny(nodes)) return;
+    this.#waiting = true;
+    this.#except.clear();
+    supernodes.whenBack(task, nodes, this.#closing.signal).then(
+      (link) => {
+        this.#waiting = false;
+        if (this.#closing.signal.aborted) return;
+        this.#link = link;
+        sink.onEvent({ type: 'session-back' });
+      },
+      () => {
+        // Cancelled: nobody waits any more.
+        this.#waiting = false;
+      },
+    );
+  }
+
+  /** Reports of one turn go out together; those of another content go out first. */
+  #about(content: StoredContent): void {
+    if (this.#content !== content) this.#flush();
+    this.#content = content;
+    if (this.#flushAsked) return;
+    this.#flushAsked = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushAsked = false;
+    if (this.#content === undefined || this.#held.length + this.#failed.length === 0) return;
+    const report = { type: 'report', content: this.#content.id, held: this.#held, failed: this.#failed } as const;
+    this.#held = [];
+    this.#failed = [];
+    this.#link?.send(report);
+  }
+}
