@@ -6,6 +6,7 @@
 import { connect, type Socket } from 'node:net';
 import { assert } from '../base/assert.ts';
 import { Fault } from '../protocol/faults.ts';
+import { FIRST_CHUNK_BYTES, nextChunk } from './chunk-pace.ts';
 import { parseResponseHead, type ResponseHead } from './http-head.ts';
 
 export type ParentPlace = { readonly ip: string; readonly port: number };
@@ -14,8 +15,6 @@ export type ParentPlace = { readonly ip: string; readonly port: number };
 const SCRATCH_BYTES = 8 * 1024;
 /** A refusal with a longer body is not read to its end: the connection is closed. */
 const MAX_DISCARD_BYTES = 64 * 1024;
-/** First chunk of a throttled body; doubled while nothing has to wait, so that a limit never starts with a burst. */
-const THROTTLED_CHUNK_BYTES = 64 * 1024;
 
 /** Where the body goes (exactly as long as it must be), or why the answer is refused. */
 export type Sink = Uint8Array | Fault;
@@ -169,7 +168,7 @@ export class PieceConnection {
       sink.set(spill, 0);
       this.#sink = sink;
       this.#state = 'body';
-      this.#chunk = this.#job?.throttle === undefined ? this.#total : THROTTLED_CHUNK_BYTES;
+      this.#chunk = this.#job?.throttle === undefined ? this.#total : FIRST_CHUNK_BYTES;
     }
     this.#filled = 0;
     this.#receiveBody(spill.length);
@@ -181,17 +180,14 @@ export class PieceConnection {
       this.end(this.#corrupt('its body is longer than announced'));
       return;
     }
-    const wait = bytes === 0 ? 0 : (this.#job?.throttle?.(bytes) ?? 0);
+    const throttle = bytes === 0 ? undefined : this.#job?.throttle;
+    const wait = throttle?.(bytes) ?? 0;
     if (this.#filled === this.#total) {
       this.#finish();
       return;
     }
-    if (wait > 0) {
-      this.#chunk = THROTTLED_CHUNK_BYTES;
-      this.#pause(wait);
-    } else if (this.#chunk < this.#total) {
-      this.#chunk *= 2;
-    }
+    if (throttle !== undefined) this.#chunk = nextChunk(this.#chunk, (wait * this.#chunk) / bytes, this.#total);
+    if (wait > 0) this.#pause(wait);
   }
 
   #finish(): void {

@@ -3,12 +3,11 @@ import type { ServerResponse } from 'node:http';
 import { Fault } from '../protocol/faults.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { Span } from '../protocol/piece.ts';
+import { FIRST_CHUNK_BYTES, nextChunk } from './chunk-pace.ts';
 import type { Log } from './log.ts';
 import type { Servable } from './servable.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
-/** First chunk under a limit; doubled while nothing has to wait, so that a limit never starts with a burst. */
-const THROTTLED_CHUNK_BYTES = 64 * 1024;
 const MAX_FREE_BUFFERS = 32;
 
 /** Shared by all servers of the process; at most one buffer per answer being sent is out. */
@@ -83,18 +82,14 @@ export class PieceSending {
   async #sendAll(buffer: Buffer): Promise<void> {
     const { content, part } = this.#order;
     const { give } = this.#context;
-    let chunk = give === undefined ? BUFFER_BYTES : THROTTLED_CHUNK_BYTES;
+    let chunk = give === undefined ? BUFFER_BYTES : FIRST_CHUNK_BYTES;
     let offset = part.span.start;
     while (offset < part.span.end && !this.#gone) {
       const bytes = Math.min(chunk, part.span.end - offset);
       const waitMs = give?.(bytes) ?? 0;
-      if (waitMs > 0) {
-        chunk = THROTTLED_CHUNK_BYTES;
-        await this.#pause(waitMs);
-        if (this.#gone) return;
-      } else {
-        chunk = Math.min(BUFFER_BYTES, chunk * 2);
-      }
+      if (give !== undefined) chunk = nextChunk(chunk, (waitMs * chunk) / bytes, BUFFER_BYTES);
+      if (waitMs > 0) await this.#pause(waitMs);
+      if (this.#gone) return;
       const view = buffer.subarray(0, bytes);
       await content.read(offset, view);
       if (this.#gone) return;
