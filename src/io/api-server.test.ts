@@ -69,6 +69,10 @@ describe('ApiServer', () => {
     expect((await post(JSON.stringify('x'.repeat(200)))).status).toBe(400);
   });
 
+  it('says which path is too long for a socket', async () => {
+    await expect(made().listenOnSocket(`${dir}/${'x'.repeat(110)}.sock`)).rejects.toMatchObject({ code: 'usage' });
+  });
+
   it('listens on a socket of its user alone, replaces a dead one, and leaves a living one', async () => {
     const path = `${dir}/agent.sock`;
     const dead = createServer();

@@ -20,6 +20,8 @@ export type ApiServerOptions = {
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 const HEADER_TIMEOUT_MS = 10_000;
 const CLIENT_ERROR = 400;
+/** What every kernel takes, with the byte that ends it. */
+const MAX_SOCKET_PATH_BYTES = 103;
 
 export class ApiServer {
   /** Routes are added here before `listen`. */
@@ -63,14 +65,15 @@ export class ApiServer {
 
   /** A unix socket that only this user can open. A dead one that was left behind is replaced. Fault port-in-use when somebody answers there. */
   async listenOnSocket(path: string): Promise<void> {
+    if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES)
+      throw new Fault('usage', `the path of the socket is too long: ${path}; choose a shorter --home`);
     await removeDeadSocket(path);
     await this.app.ready();
+    // A socket is made at once, within the call: no file of anybody else is made under this mask.
     const mask = process.umask(0o177);
-    try {
-      await listenOn(this.app.server, { path });
-    } finally {
-      process.umask(mask);
-    }
+    const listening = listenOn(this.app.server, { path });
+    process.umask(mask);
+    await listening;
     chmodSync(path, 0o600);
     this.#socketPath = path;
   }

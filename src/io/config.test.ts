@@ -43,7 +43,7 @@ describe('settings', () => {
       debug: false,
       nodes: [],
     });
-    expect(loaded.origins).toMatchObject({ listenPort: 'flag', maxBandwidth: 'file', debug: 'env', nodes: 'default' });
+    expect(loaded.layers).toMatchObject({ listenPort: 'flag', maxBandwidth: 'file', debug: 'env', nodes: 'default' });
   });
 
   it('may stand below base, as in the old system, and lists may be texts', () => {

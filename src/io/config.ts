@@ -9,11 +9,12 @@ import { z } from 'zod';
 import { parseDuration, parseRate, parseSize } from '../base/units.ts';
 import { Fault } from '../protocol/faults.ts';
 
-export type Origin = 'flag' | 'env' | 'file' | 'default';
+export type Layer = 'flag' | 'env' | 'file' | 'default';
 
 export type LoadedSettings<Values> = {
   readonly values: Readonly<Values>;
-  readonly origins: Readonly<Record<keyof Values & string, Origin>>;
+  /** Which layer each setting came from. */
+  readonly layers: Readonly<Record<keyof Values & string, Layer>>;
   /** The file that was read, if any. */
   readonly file: string | undefined;
 };
@@ -52,22 +53,25 @@ export function loadSettings<Shape extends z.ZodRawShape>(
     'the environment',
   );
   const merged: Record<string, unknown> = {};
-  const origins: Record<string, Origin> = {};
+  const layers: Record<string, Layer> = {};
   for (const name of names) {
-    const layers = [
+    const candidates = [
       ['flag', source.flags[name]],
       ['env', fromEnv[name]],
       ['file', fromFile[name]],
     ] as const;
-    const [origin, value] = layers.find(([, given]) => given !== undefined && given !== null) ?? ['default', undefined];
-    origins[name] = origin;
+    const [layer, value] = candidates.find(([, given]) => given !== undefined && given !== null) ?? [
+      'default',
+      undefined,
+    ];
+    layers[name] = layer;
     if (value !== undefined) merged[name] = value;
   }
   const checked = z.object(source.shape).safeParse(merged);
-  if (!checked.success) throw new Fault('usage', problem(checked.error, source, origins));
+  if (!checked.success) throw new Fault('usage', problem(checked.error, source, layers));
   return {
     values: Object.freeze(checked.data),
-    origins: origins as LoadedSettings<z.infer<z.ZodObject<Shape>>>['origins'],
+    layers: layers as LoadedSettings<z.infer<z.ZodObject<Shape>>>['layers'],
     file: file === undefined ? undefined : source.file,
   };
 }
@@ -147,15 +151,15 @@ function refuseUnknown(given: readonly string[], known: readonly string[], place
 function problem(
   error: z.ZodError,
   source: { readonly program: string; readonly file: string },
-  origins: Readonly<Record<string, Origin>>,
+  layers: Readonly<Record<string, Layer>>,
 ): string {
   const issue = error.issues[0];
   const name = String(issue?.path[0] ?? '');
-  const places: Record<Origin, string> = {
+  const places: Record<Layer, string> = {
     flag: 'on the command line',
     env: `in ${source.program.toUpperCase()}_${envName(name)}`,
     file: `in ${source.file}`,
     default: 'by default',
   };
-  return `${name} ${places[origins[name] ?? 'default']}: ${issue?.message ?? 'is wrong'}`;
+  return `${name} ${places[layers[name] ?? 'default']}: ${issue?.message ?? 'is wrong'}`;
 }
