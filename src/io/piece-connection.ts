@@ -1,13 +1,13 @@
 /**
  * One keep-alive connection to a parent: one request at a time, its body read by the kernel straight into the caller's
  * buffer (`onread`), which costs a third of the CPU that node:http or undici need for the same bytes. Nothing is
- * allocated per chunk but a view. Invariant: after `done` was called nothing is written into that job's buffer.
+ * allocated per read but a view. Invariant: after `done` was called nothing is written into that job's buffer.
  */
 import { connect, type Socket } from 'node:net';
 import { assert } from '../base/assert.ts';
 import { Fault } from '../protocol/faults.ts';
-import { FIRST_CHUNK_BYTES, nextChunk } from './chunk-pace.ts';
 import { parseResponseHead, type ResponseHead } from './http-head.ts';
+import { FIRST_PORTION_BYTES, nextPortion } from './portion.ts';
 
 export type ParentPlace = { readonly ip: string; readonly port: number };
 
@@ -45,7 +45,7 @@ export class PieceConnection {
   #sink: Uint8Array | undefined;
   #refusal: Fault | undefined;
   #closeAfter = false;
-  #chunk = SCRATCH_BYTES;
+  #portion = SCRATCH_BYTES;
   #lastByteAt = 0;
   #paused: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
@@ -121,7 +121,7 @@ export class PieceConnection {
   #nextBuffer(): Uint8Array {
     if (this.#state === 'head') return this.#scratch.subarray(this.#filled);
     if (this.#state === 'body' && this.#sink !== undefined) {
-      return this.#sink.subarray(this.#filled, Math.min(this.#total, this.#filled + this.#chunk));
+      return this.#sink.subarray(this.#filled, Math.min(this.#total, this.#filled + this.#portion));
     }
     return this.#scratch;
   }
@@ -168,7 +168,7 @@ export class PieceConnection {
       sink.set(spill, 0);
       this.#sink = sink;
       this.#state = 'body';
-      this.#chunk = this.#job?.throttle === undefined ? this.#total : FIRST_CHUNK_BYTES;
+      this.#portion = this.#job?.throttle === undefined ? this.#total : FIRST_PORTION_BYTES;
     }
     this.#filled = 0;
     this.#receiveBody(spill.length);
@@ -186,7 +186,7 @@ export class PieceConnection {
       this.#finish();
       return;
     }
-    if (throttle !== undefined) this.#chunk = nextChunk(this.#chunk, (wait * this.#chunk) / bytes, this.#total);
+    if (throttle !== undefined) this.#portion = nextPortion(this.#portion, (wait * this.#portion) / bytes, this.#total);
     if (wait > 0) this.#pause(wait);
   }
 
@@ -229,7 +229,7 @@ export class PieceConnection {
     }, ms);
   }
 
-  /** One timer per job, looked at again when it fires, instead of one restarted per chunk. */
+  /** One timer per job, looked at again when it fires, instead of one restarted per read. */
   #watchFor(ms: number): void {
     this.#watch = setTimeout(() => {
       const limit = this.#connected ? (this.#job?.stallMs ?? 0) : this.#connectTimeoutMs;

@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http';
 import { Fault } from '../protocol/faults.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { Span } from '../protocol/piece.ts';
-import { FIRST_CHUNK_BYTES, nextChunk } from './chunk-pace.ts';
 import type { Log } from './log.ts';
+import { FIRST_PORTION_BYTES, nextPortion } from './portion.ts';
 import type { Servable } from './servable.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
@@ -82,12 +82,12 @@ export class PieceSending {
   async #sendAll(buffer: Buffer): Promise<void> {
     const { content, part } = this.#order;
     const { give } = this.#context;
-    let chunk = give === undefined ? BUFFER_BYTES : FIRST_CHUNK_BYTES;
+    let portion = give === undefined ? BUFFER_BYTES : FIRST_PORTION_BYTES;
     let offset = part.span.start;
     while (offset < part.span.end && !this.#gone) {
-      const bytes = Math.min(chunk, part.span.end - offset);
+      const bytes = Math.min(portion, part.span.end - offset);
       const waitMs = give?.(bytes) ?? 0;
-      if (give !== undefined) chunk = nextChunk(chunk, (waitMs * chunk) / bytes, BUFFER_BYTES);
+      if (give !== undefined) portion = nextPortion(portion, (waitMs * portion) / bytes, BUFFER_BYTES);
       if (waitMs > 0) await this.#pause(waitMs);
       if (this.#gone) return;
       const view = buffer.subarray(0, bytes);
