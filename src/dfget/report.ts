@@ -30,7 +30,8 @@ function share(bytes: number, all: number, name: string): string {
 export function faultLine({ code, message, sourceStatus }: FaultValue): string {
   const status =
     sourceStatus === undefined || message.includes(String(sourceStatus)) ? '' : ` (status ${sourceStatus})`;
-  // Messages of these say what to do themselves, or the advice would only repeat them.
-  const advice = code === 'usage' || code === 'cancelled' ? '' : `; ${FAULTS[code].advice}`;
+  // A message with a semicolon says itself what to do, and one of usage is nothing but that.
+  const advised = message.includes('; ') || code === 'usage';
+  const advice = advised ? '' : `; ${FAULTS[code].advice}`;
   return `dfget: ${message.replace(/\s+/g, ' ')}${status}${advice}`;
 }
