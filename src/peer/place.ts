@@ -5,7 +5,7 @@
 import { sha256Hex } from '../io/hash.ts';
 import { Fault } from '../protocol/faults.ts';
 import { canonicalUrl } from '../protocol/identity.ts';
-import { type ContentId, contentIdOf, type TaskId, taskOf } from '../protocol/ids.ts';
+import { contentIdOf, type TaskId, taskOf } from '../protocol/ids.ts';
 import type { SupernodeMessage } from '../protocol/messages.ts';
 import { type ContentShape, pieceSizeFor } from '../protocol/piece.ts';
 import type { SourceFacts, TaskSpec } from '../protocol/task.ts';
@@ -65,7 +65,7 @@ export class Place {
       const meta: ContentMeta = { url: this.#url(), facts, checkedAt: this.#parts.wall(), ...proofs };
       this.#take(
         inline === undefined
-          ? await this.#findOrCreate(id, shape, meta)
+          ? await this.#parts.store.create(id, shape, meta)
           : new InlineContent(id, shape, meta, Buffer.from(inline, 'base64')),
       );
     }
@@ -96,7 +96,7 @@ export class Place {
     const fresh = freshForMs === null ? {} : { freshUntil: now + freshForMs };
     const shape = { length, pieceSize: pieceSizeFor(length) };
     const id = contentIdOf(this.#task, this.#generation(length, facts));
-    const content = await this.#findOrCreate(id, shape, { url: this.#url(), facts, checkedAt: now, ...fresh });
+    const content = await this.#parts.store.create(id, shape, { url: this.#url(), facts, checkedAt: now, ...fresh });
     this.#take(content);
     return content;
   }
@@ -118,11 +118,17 @@ export class Place {
     this.#proofs = new Proofs();
   }
 
-  async #adopt(content: StoredContent): Promise<StoredContent> {
+  async #adopt(found: StoredContent): Promise<StoredContent> {
+    const content = found.complete ? found : await this.#reserved(found);
     if (content !== this.#content) this.#take(content);
     if (content.meta.manifest !== undefined) this.#proofs.learn(content.meta.manifest);
     await content.annotate({ checkedAt: this.#parts.wall() });
     return content;
+  }
+
+  /** Creating what is there finds it and reserves the space that it still needs. */
+  #reserved({ id, shape, meta }: StoredContent): Promise<StoredContent> {
+    return this.#parts.store.create(id, shape, meta);
   }
 
   #take(content: StoredContent): void {
@@ -130,10 +136,6 @@ export class Place {
     content.acquire();
     this.#parts.watch(content);
     this.#content = content;
-  }
-
-  async #findOrCreate(id: ContentId, shape: ContentShape, meta: ContentMeta): Promise<StoredContent> {
-    return this.#parts.store.find(id) ?? (await this.#parts.store.create(id, shape, meta));
   }
 
   #url(): string {

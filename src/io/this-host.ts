@@ -1,0 +1,26 @@
+/** What a program can know of the host that it runs on. */
+import { hostname } from 'node:os';
+import { type HostId, parseHostId } from '../protocol/ids.ts';
+import { readBootId } from './disk.ts';
+import { sha256Hex } from './hash.ts';
+
+/** For people; never empty. */
+export function hostName(): string {
+  return hostname().slice(0, 255) || 'localhost';
+}
+
+/** The same for all that share a kernel, so that containers of one machine know each other; '' where it is not known. */
+export async function machineName(): Promise<string> {
+  const bootId = await readBootId();
+  return bootId === undefined ? '' : sha256Hex(bootId).slice(0, 16);
+}
+
+/** An id that no other host has: readable by its name, unique by its random part. */
+export function newHostId(): HostId {
+  const name = hostName()
+    .replaceAll(/[^0-9A-Za-z._-]/g, '-')
+    .slice(0, 64);
+  const id = parseHostId(`${name}-${crypto.randomUUID()}`);
+  if (id === undefined) throw new Error('a host id that is none');
+  return id;
+}

@@ -1,0 +1,105 @@
+/**
+ * The agent's API on its unix socket: downloads as a stream of events, status, limits, stop. It shows no secret: URLs
+ * without their query, no header.
+ */
+import type { Clock } from '../base/clock.ts';
+import { ApiServer } from '../io/api-server.ts';
+import type { Log } from '../io/log.ts';
+import { Fault } from '../protocol/faults.ts';
+import type { StoredContent } from '../store/store.ts';
+import type { AgentEngine } from './agent.ts';
+import { parseDownloadRequest, parseLimits, type RequestDefaults } from './agent-request.ts';
+import type { AgentDownloadRequest, Download, DownloadEvent } from './engine.ts';
+
+export type AgentApiOptions = {
+  readonly engine: AgentEngine;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly home: string;
+  readonly version: string;
+  readonly defaults: RequestDefaults;
+  /** POST /v1/stop was asked. */
+  readonly onStop: () => void;
+};
+
+/** Where event lines go: the part of a response that is used here. */
+type Lines = {
+  readonly writableNeedDrain: boolean;
+  write(line: string): boolean;
+  end(): void;
+};
+
+const NDJSON = { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' };
+
+export function agentApi(options: AgentApiOptions): ApiServer {
+  const { engine, clock, log, defaults } = options;
+  const api = new ApiServer({ log });
+  const startedAt = clock.now();
+  api.app.post('/v1/downloads', (request, reply) => {
+    const asked = parseDownloadRequest(request.body, defaults);
+    const download = engine.open(asked);
+    reply.hijack();
+    reply.raw.writeHead(200, NDJSON);
+    // The asker who hangs up is done with it.
+    reply.raw.on('close', () => download.release());
+    reply.raw.on('error', () => download.release());
+    void tell(asked, download, reply.raw, clock);
+  });
+  api.app.get('/v1/status', async () => ({
+    version: options.version,
+    pid: process.pid,
+    home: options.home,
+    upMillis: Math.round(clock.now() - startedAt),
+    piecePort: engine.port,
+    supernodes: engine.supernodes,
+    downloads: engine.busy,
+    contents: engine.contents.length,
+    bytesServed: engine.bytesServed,
+    limits: shownLimits(engine),
+  }));
+  api.app.get('/v1/contents', async () => ({ contents: engine.contents.map(shownContent) }));
+  api.app.patch('/v1/limits', async (request) => {
+    engine.limits = parseLimits(request.body, engine.limits);
+    return shownLimits(engine);
+  });
+  api.app.post('/v1/stop', (_, reply) => {
+    reply.raw.once('finish', options.onStop);
+    void reply.send({ stopping: true });
+  });
+  return api;
+}
+
+/** Tells the life of one download in lines, then puts the file where it was asked for. */
+async function tell(request: AgentDownloadRequest, download: Download, lines: Lines, clock: Clock): Promise<void> {
+  const since = clock.now();
+  const say = (event: DownloadEvent) => lines.write(`${JSON.stringify(event)}\n`);
+  // A reader that is slow misses progress, never an event.
+  const unsubscribe = download.onProgress((progress) => {
+    if (!lines.writableNeedDrain) say({ type: 'progress', ...progress });
+  });
+  try {
+    const { content, shape } = await download.opened;
+    say({ type: 'opened', task: download.task, content, length: shape.length });
+    const result = await download.finished;
+    unsubscribe();
+    const { output, copy, sync } = request;
+    const by = await download.handOver(output, { copy, sync });
+    say({ type: 'done', result, output, by, millis: Math.round(clock.now() - since) });
+  } catch (error) {
+    say({ type: 'failed', fault: Fault.of(error).toValue() });
+  } finally {
+    unsubscribe();
+    lines.end();
+    download.release();
+  }
+}
+
+function shownLimits(engine: AgentEngine): { readonly down: number | null; readonly up: number | null } {
+  const { down, up } = engine.limits;
+  return { down: down ?? null, up: up ?? null };
+}
+
+function shownContent({ id, shape, meta, held, complete, usedAt }: StoredContent): object {
+  const url = meta.url.replace(/[?#].*$/s, '');
+  return { content: id, url, length: shape.length, pieceSize: shape.pieceSize, held: held.count, complete, usedAt };
+}

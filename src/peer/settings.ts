@@ -1,0 +1,68 @@
+/** The settings of an engine and of the agent around it, with their defaults. */
+import type { Site } from '../protocol/host.ts';
+import type { HostId } from '../protocol/ids.ts';
+import type { TransferLimits } from '../transfer/limits.ts';
+
+export type EngineSettings = {
+  readonly id: HostId;
+  /** For people. */
+  readonly name: string;
+  readonly version: string;
+  readonly site: Site;
+  /** `host[:port][=weight]` */
+  readonly nodes: readonly string[];
+  /** Where others reach this host; absent = the local address of the way to the supernode. */
+  readonly ip?: string;
+  /** Of the piece server; absent or 0 = one that is free. */
+  readonly port?: number;
+  readonly listenHost?: string;
+  /** False = takes and does not give. */
+  readonly uploads: boolean;
+  /** Bytes per second; absent = unlimited. */
+  readonly downBytesPerSecond?: number;
+  readonly upBytesPerSecond?: number;
+  /** Pieces in memory, over all downloads. */
+  readonly memoryBytes?: number;
+  /** Answers that the piece server sends at once. */
+  readonly uploadSlots?: number;
+  /** The cluster's join token. */
+  readonly token?: string;
+  readonly transferLimits?: Partial<TransferLimits>;
+};
+
+export const ENGINE_DEFAULTS = {
+  listenHost: '::',
+  memoryBytes: 64 * 1024 * 1024,
+  uploadSlots: 2,
+  uploadQueue: 1024,
+  connectionsPerParent: 4,
+  connectTimeoutMs: 1_500,
+  reconnect: { firstMs: 200, maxMs: 2_000 },
+} as const;
+
+export type AgentSettings = {
+  /** Absolute path of the agent's folder. */
+  readonly home: string;
+  readonly nodes: readonly string[];
+  readonly ip?: string;
+  readonly port?: number;
+  readonly version: string;
+  readonly site?: Partial<Site>;
+  /** Each way, bytes per second; absent = unlimited. */
+  readonly totalLimit?: number;
+  /** Used where a request does not say it. Bytes per second; pieces. */
+  readonly localLimit?: number;
+  readonly minRate?: number;
+  readonly clientQueue?: number;
+  /** With nothing to do for this long it ends; absent or not above 0 = never. */
+  readonly aliveMs?: number;
+  /** Contents that nobody used for this long are dropped; absent or not above 0 = never. */
+  readonly expireMs?: number;
+  readonly verbose?: boolean;
+  /** Also log to standard error. */
+  readonly console?: boolean;
+  readonly memoryBytes?: number;
+  readonly token?: string;
+  /** Asked again on SIGHUP. */
+  readonly reloadLimit?: () => Promise<number | undefined>;
+};
