@@ -48,3 +48,10 @@ export async function readAll(content: StoredContent, length: number): Promise<B
   await content.read(0, into);
   return into;
 }
+
+/** The same bytes but for one. */
+export function withChange(bytes: Uint8Array, at: number): Buffer {
+  const changed = Buffer.from(bytes);
+  changed[at] = (changed[at] ?? 0) ^ 255;
+  return changed;
+}

@@ -77,10 +77,12 @@ export class DataFile {
     await this.#use(async () => undefined);
   }
 
-  /** Bytes read, less than asked for only at the end; undefined when the file changed while they were read. */
-  async read(offset: number, into: Uint8Array): Promise<number | undefined> {
+  /**
+   * Bytes read, less than asked for only at the end; undefined when the file changed since `epoch`, and what was read may
+   * be anything. Looked at after the read, because the times move before the bytes do.
+   */
+  async read(offset: number, into: Uint8Array, epoch: number): Promise<number | undefined> {
     return this.#use(async (fd) => {
-      const epoch = this.#epoch;
       const read = await readAt(fd, into, offset, this.#file.path);
       this.#look(fd);
       return epoch === this.#epoch ? read : undefined;

@@ -44,10 +44,11 @@ export class Proof {
     const { table, data } = this.#parts;
     const { first, last } = piecesOf(table.shape, { start: offset, end: offset + into.length });
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const epoch = data.epoch;
       for (let piece = first; piece <= last; piece++) {
         if (!(await this.#prove(piece))) throw lacks(this.#id, piece);
       }
-      const read = await this.#tolerant(first, last, () => data.read(offset, into));
+      const read = await this.#tolerant(first, last, () => data.read(offset, into, epoch));
       if (read === into.length) return;
       // Proved, but short: the reader asks for bytes behind a short last piece.
       if (read !== undefined && table.proved(last)) break;
@@ -90,7 +91,7 @@ export class Proof {
       const digest = table.digestOf(piece);
       if (digest === undefined) return false;
       const epoch = data.epoch;
-      const matches = await this.#tolerant(piece, piece, () => this.#matches(piece, digest));
+      const matches = await this.#tolerant(piece, piece, () => this.#matches(piece, digest, epoch));
       if (matches === undefined || epoch !== data.epoch) continue;
       if (matches) table.prove(piece);
       else lose([piece]);
@@ -101,7 +102,7 @@ export class Proof {
   }
 
   /** Undefined when the file changed under the hash. */
-  async #matches(piece: PieceIndex, digest: Uint8Array): Promise<boolean | undefined> {
+  async #matches(piece: PieceIndex, digest: Uint8Array, epoch: number): Promise<boolean | undefined> {
     const { table, data, scratch } = this.#parts;
     const size = table.sizeOf(piece);
     const start = piece * table.shape.pieceSize;
@@ -110,7 +111,7 @@ export class Proof {
     try {
       for (let at = 0; at < size; at += buffer.length) {
         const slice = buffer.subarray(0, Math.min(buffer.length, size - at));
-        const read = await data.read(start + at, slice);
+        const read = await data.read(start + at, slice, epoch);
         if (read === undefined) return undefined;
         if (read < slice.length) return false;
         hash.update(slice);
