@@ -1,0 +1,81 @@
+/** Against stand-ins for `dfget server`: small programs that do what a test needs. */
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { requestAgent } from './agent-request.ts';
+import { agentCommand, startAgent } from './agent-start.ts';
+import { parseDownloadFlags } from './flags.ts';
+
+let home = '';
+beforeEach(() => {
+  home = realpathSync(mkdtempSync(join(tmpdir(), 'dfget-start-')));
+});
+afterEach(() => rmSync(home, { recursive: true }));
+
+/** Notes its start, listens, and ends with the first request. */
+const GOOD = `
+  import { appendFileSync } from 'node:fs';
+  import { createServer } from 'node:http';
+  appendFileSync('starts', 'x');
+  const server = createServer((_, response) => response.end('bye', () => process.exit()));
+  server.listen(process.argv[2] + '/agent.sock');
+`;
+
+function command(program: string): [string, ...string[]] {
+  const file = join(home, 'agent.mjs');
+  writeFileSync(file, program);
+  return [process.execPath, file, home];
+}
+
+async function stop(): Promise<void> {
+  const socket = await startAgent({ home, command: command(GOOD) });
+  const { lines } = await requestAgent(socket, 'POST', '/v1/stop');
+  for await (const _ of lines);
+}
+
+describe('starting an agent', () => {
+  it('of several at once starts one, and all get a connection', async () => {
+    const start = { home, command: command(GOOD) };
+    const sockets = await Promise.all([startAgent(start), startAgent(start), startAgent(start)]);
+    for (const socket of sockets) socket.destroy();
+    expect(readFileSync(join(home, 'starts'), 'utf8')).toBe('x');
+    await stop();
+  });
+
+  it('goes on where a dfget died while it started one', async () => {
+    writeFileSync(join(home, 'agent.starting'), JSON.stringify({ pid: 2 ** 22 + 1, start: '1', nonce: 'gone' }));
+    const socket = await startAgent({ home, command: command(GOOD) });
+    socket.destroy();
+    await stop();
+  });
+
+  it('that fails tells its last words and keeps its exit code', async () => {
+    const failing = `console.error('{"log":1}'); console.error('dfget: 1.2.3.4:5 is in use'); process.exit(2);`;
+    await expect(startAgent({ home, command: command(failing) })).rejects.toMatchObject({
+      code: 'usage',
+      message: 'the agent did not start: 1.2.3.4:5 is in use',
+    });
+  });
+
+  it('that fails without a word points to the log', async () => {
+    await expect(startAgent({ home, command: command('process.exit(1)') })).rejects.toMatchObject({
+      code: 'agent-unreachable',
+      message: expect.stringContaining('agent.log'),
+    });
+  });
+});
+
+describe('the command line of an agent', () => {
+  it('has what is the agent’s, and nothing of the download', () => {
+    const flags = parseDownloadFlags([
+      ...['-u', 'http://user:secret@a/b', '--header', 'Authorization: secret', '--identifier', 'secret'],
+      ...['-n', 'a:1,b', '--ip', '10.0.0.1', '--port', '0', '--alivetime', '5m', '--totallimit', '1K', '--verbose'],
+    ]);
+    const [, , ...args] = agentCommand(flags, '/home/x/.dragonfly');
+    expect(args).toEqual([
+      ...['server', '--home=/home/x/.dragonfly', '--node=a:1', '--node=b', '--ip=10.0.0.1', '--port=0'],
+      ...['--totallimit=1024', '--alivetime=300000ms', '--verbose'],
+    ]);
+  });
+});
