@@ -1,0 +1,26 @@
+/** How a stored content looks to the piece server and on the wire: only whole held pieces are given away. */
+import type { Servable } from '../io/piece-server.ts';
+import { piecesOf } from '../protocol/piece.ts';
+import type { StoredContent } from './store.ts';
+
+export function servable(content: StoredContent): Servable {
+  return {
+    get shape() {
+      return content.shape;
+    },
+    has(span) {
+      const { first, last } = piecesOf(content.shape, span);
+      for (let piece = first; piece <= last; piece++) if (!content.held.has(piece)) return false;
+      return true;
+    },
+    read: (offset, into) => content.read(offset, into),
+    acquire: () => content.acquire(),
+    release: () => content.release(),
+    heldBase64: () => heldText(content),
+  };
+}
+
+/** base64 of the bitfield, or `all`. */
+export function heldText(content: StoredContent): string {
+  return content.complete ? 'all' : Buffer.from(content.held.toBytes()).toString('base64');
+}

@@ -1,0 +1,15 @@
+/** Is it alive, may it be used, and what is it? */
+import type { FastifyInstance } from 'fastify';
+import { Fault } from '../../protocol/faults.ts';
+
+export type HealthParts = { readonly version: string; readonly ready: () => boolean };
+
+export function addHealth(app: FastifyInstance, { version, ready }: HealthParts): void {
+  app.get('/_ping', async (_request, reply) => reply.type('text/plain').send('OK'));
+  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/readyz', async () => {
+    if (!ready()) throw new Fault('supernode-refused', 'the supernode is starting or stopping');
+    return { status: 'ready' };
+  });
+  app.get('/version', async () => ({ version, node: process.version }));
+}

@@ -1,0 +1,319 @@
+/**
+ * The supernode's contents and the one way in: `open` gives the task's current content, reading the source at most once however many
+ * ask. What is known is used while fresh, else confirmed by one conditional request, whose answer becomes the next
+ * generation if the content changed.
+ */
+import type { Clock } from '../../base/clock.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
+import type { BufferPool } from '../../io/buffers.ts';
+import { signManifest, verifyManifest } from '../../io/hash.ts';
+import type { Log } from '../../io/log.ts';
+import { Fault } from '../../protocol/faults.ts';
+import { type ContentId, type PieceIndex, type TaskId, taskOf } from '../../protocol/ids.ts';
+import { type ContentShape, pieceCount, pieceSizeFor } from '../../protocol/piece.ts';
+import type { Manifest, TaskSpec } from '../../protocol/task.ts';
+import type { SourceAnswer, SourceRequest } from '../../source/source.ts';
+import type { ContentStore, StoredContent } from '../../store/store.ts';
+import { SOURCE_STALL_MS } from '../limits.ts';
+import { Entry } from './entry.ts';
+import { Failures } from './failures.ts';
+import { type BodyAnswer, Fill } from './fill.ts';
+import { freshness } from './freshness.ts';
+import { contentFor } from './generation.ts';
+import { refillPiece, requireSame } from './refill.ts';
+
+export type CacheEvents = {
+  /** A content has become current, or its length has become known. */
+  shaped(entry: Entry): void;
+  pieceHeld(entry: Entry, piece: PieceIndex): void;
+  completed(entry: Entry): void;
+  broken(entry: Entry, fault: Fault): void;
+  /** It is not the task's content any more, or its bytes are gone from the cache. */
+  dropped(entry: Entry): void;
+};
+
+export type CacheParts = {
+  readonly store: ContentStore;
+  readonly pool: BufferPool;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly secret: Uint8Array;
+  readonly openSource: (request: SourceRequest) => Promise<SourceAnswer>;
+  /** Milliseconds to wait after so many bytes from a source. */
+  readonly take: (bytes: number) => number;
+  readonly delay: (ms: number) => Promise<void>;
+  readonly random: () => number;
+  readonly unique: () => string;
+  readonly rememberFailureMs: number;
+  readonly heuristicFreshMs: number;
+  /** A manifest that some host holds for this task, if any. */
+  readonly manifestFromHosts: (task: TaskId) => Promise<Manifest | undefined>;
+  readonly events: CacheEvents;
+};
+
+export class Cache {
+  readonly #parts: CacheParts;
+  readonly #current = new Map<TaskId, Entry>();
+  readonly #opening = new SingleFlight<TaskId, Entry>();
+  readonly #failures: Failures;
+  readonly #stop = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(parts: CacheParts) {
+    this.#parts = parts;
+    this.#failures = new Failures(parts.clock, parts.rememberFailureMs);
+  }
+
+  get entries(): Iterable<Entry> {
+    return this.#current.values();
+  }
+
+  find(content: ContentId): Entry | undefined {
+    const entry = this.#current.get(taskOf(content));
+    return entry?.id === content ? entry : undefined;
+  }
+
+  current(task: TaskId): Entry | undefined {
+    return this.#current.get(task);
+  }
+
+  /** The task's content with shape and facts known; it may still be filling. Faults of the source and the store. */
+  async open(task: TaskId, spec: TaskSpec): Promise<Entry> {
+    const running = this.#current.get(task);
+    if (running !== undefined && !running.settled) return running;
+    const refused = this.#failures.find(task, spec);
+    if (refused !== undefined) throw refused;
+    return this.#opening.do(task, async () => {
+      try {
+        return await this.#renew(task, spec);
+      } catch (error) {
+        const fault = Fault.of(error);
+        this.#failures.remember(task, spec, fault);
+        throw fault;
+      }
+    });
+  }
+
+  /** Reads pieces again that the swarm has lost. */
+  refill(entry: Entry, pieces: readonly PieceIndex[]): void {
+    this.#track(this.#refill(entry, pieces));
+  }
+
+  /** The operator wants it gone. */
+  async drop(task: TaskId): Promise<boolean> {
+    const entry = this.#current.get(task);
+    if (entry !== undefined) this.#forget(entry);
+    const found = this.#parts.store.list().filter((content) => taskOf(content.id) === task);
+    await Promise.all(found.map((content) => this.#parts.store.remove(content.id)));
+    return entry !== undefined || found.length > 0;
+  }
+
+  /** The store evicted it. */
+  evicted(content: ContentId): void {
+    const entry = this.find(content);
+    if (entry !== undefined) this.#forget(entry);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.allSettled(this.#running);
+  }
+
+  #forget(entry: Entry): void {
+    if (this.#current.get(entry.task) === entry) this.#current.delete(entry.task);
+    this.#parts.events.dropped(entry);
+  }
+
+  async #renew(task: TaskId, spec: TaskSpec): Promise<Entry> {
+    const known = this.#known(task, spec) ?? (await this.#fromHosts(task, spec));
+    if (known === undefined) return this.#read(task, spec, undefined);
+    const { meta } = known.stored;
+    const verdict = freshness({
+      digest: spec.digest,
+      facts: known.facts,
+      checkedAt: meta.checkedAt,
+      freshUntil: meta.freshUntil,
+      now: this.#parts.clock.wall(),
+      heuristicMs: this.#parts.heuristicFreshMs,
+    });
+    if (verdict === 'fresh') return this.#adopt(known);
+    if (verdict === 'read-again') return this.#read(task, spec, undefined);
+    const answer = await this.#ask(spec, { ifChanged: known.facts });
+    if (answer.type === 'body') return this.#read(task, spec, answer);
+    await known.stored.annotate(this.#checked(answer.freshForMs));
+    known.spec = spec;
+    return this.#adopt(known);
+  }
+
+  /** A complete content from memory or from disk. */
+  #known(task: TaskId, spec: TaskSpec): Entry | undefined {
+    const entry = this.#current.get(task);
+    if (entry?.manifest !== undefined) return entry;
+    for (const stored of this.#parts.store.list()) {
+      const { manifest, facts } = stored.meta;
+      if (taskOf(stored.id) !== task || manifest === undefined || !verifyManifest(this.#parts.secret, manifest))
+        continue;
+      return new Entry({ id: stored.id, task, stored, facts, spec });
+    }
+    return undefined;
+  }
+
+  /** A content that only hosts hold any more: proved by our own signature, it need not be read again. */
+  async #fromHosts(task: TaskId, spec: TaskSpec): Promise<Entry | undefined> {
+    const manifest = await this.#parts.manifestFromHosts(task);
+    if (manifest === undefined || taskOf(manifest.content) !== task) return undefined;
+    if (!verifyManifest(this.#parts.secret, manifest)) return undefined;
+    const meta = { url: shown(spec), facts: manifest.facts, manifest };
+    const stored = await this.#parts.store.create(manifest.content, manifest.shape, meta);
+    return new Entry({ id: manifest.content, task, stored, facts: manifest.facts, spec });
+  }
+
+  #adopt(entry: Entry): Entry {
+    const before = this.#current.get(entry.task);
+    if (before === entry) return entry;
+    if (before !== undefined) this.#forget(before);
+    this.#current.set(entry.task, entry);
+    this.#parts.events.shaped(entry);
+    for (const piece of entry.stored.held) this.#parts.events.pieceHeld(entry, piece);
+    return entry;
+  }
+
+  /** Starts a read of the source; gives the content as soon as the answer's head says what it is. */
+  async #read(task: TaskId, spec: TaskSpec, given: BodyAnswer | undefined): Promise<Entry> {
+    const part = given === undefined ? this.#partial(task) : undefined;
+    const answer = given ?? (await this.#ask(spec, part === undefined ? {} : part.resume));
+    if (answer.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a plain request');
+    const { facts, length } = answer;
+    // A range that starts where we asked is guarded by If-Range: it is the content whose pieces we hold.
+    const same = part !== undefined && answer.start > 0 ? part.stored.id : undefined;
+    const id = same ?? contentFor(task, { digest: spec.digest, facts, length }, this.#parts.unique);
+    const shape: ContentShape = { length, pieceSize: pieceSizeFor(length) };
+    const stored = await this.#parts.store.create(id, shape, {
+      url: shown(spec),
+      facts,
+      ...this.#checked(answer.freshForMs),
+    });
+    await stored.annotate({ facts, ...this.#checked(answer.freshForMs) });
+    const entry = new Entry({ id, task, stored, facts, spec });
+    entry.manifest = undefined;
+    const before = this.#current.get(task);
+    if (before !== undefined) this.#forget(before);
+    this.#current.set(task, entry);
+    this.#parts.events.shaped(entry);
+    for (const piece of stored.held) this.#parts.events.pieceHeld(entry, piece);
+    this.#track(this.#fill(entry, answer));
+    return entry;
+  }
+
+  /** What an earlier life of this process had read of the task, and how to ask for the rest. */
+  #partial(task: TaskId): { stored: StoredContent; resume: Partial<SourceRequest> } | undefined {
+    for (const stored of this.#parts.store.list()) {
+      const { facts, manifest } = stored.meta;
+      if (taskOf(stored.id) !== task || manifest !== undefined || !facts.ranges || stored.held.count === 0) continue;
+      if (facts.etag === undefined && facts.lastModified === undefined) continue;
+      const missing = stored.held.nextClear(0);
+      if (missing <= 0 || stored.shape.length === null) continue;
+      return { stored, resume: { range: { start: missing * stored.shape.pieceSize }, ifRange: facts } };
+    }
+    return undefined;
+  }
+
+  async #fill(entry: Entry, answer: BodyAnswer): Promise<void> {
+    const { stored, facts, spec } = entry;
+    stored.acquire();
+    try {
+      const fill = new Fill(
+        stored,
+        {
+          pool: this.#parts.pool,
+          reopen: async (start) => {
+            const more = await this.#ask(spec, start === 0 ? {} : { range: { start }, ifRange: facts });
+            if (more.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a range');
+            requireSame(facts, stored.shape, more);
+            return more;
+          },
+          take: this.#parts.take,
+          delay: this.#parts.delay,
+          random: this.#parts.random,
+          signal: this.#stop.signal,
+        },
+        { facts, digest: spec.digest, onPiece: (piece) => this.#parts.events.pieceHeld(entry, piece) },
+      );
+      if (answer.start > 0) await fill.resume();
+      const { shape, digest } = await fill.run(answer);
+      if (stored.shape.length === null) await stored.reshape(shape);
+      this.#parts.events.shaped(entry);
+      await this.#complete(entry, digest);
+    } catch (error) {
+      await this.#break(entry, Fault.of(error));
+    } finally {
+      stored.release();
+    }
+  }
+
+  async #complete(entry: Entry, digest: string | undefined): Promise<void> {
+    const { stored, facts, id } = entry;
+    const digests = Buffer.alloc(pieceCount(stored.shape) * 32);
+    for (let piece = 0; piece * 32 < digests.length; piece++) digests.set(stored.digestOf(piece) ?? [], piece * 32);
+    const manifest = signManifest(this.#parts.secret, {
+      content: id,
+      shape: stored.shape,
+      facts,
+      digests: digests.toString('base64'),
+      ...(digest === undefined ? {} : { digest }),
+    });
+    await stored.annotate({ manifest });
+    entry.settle({ manifest });
+    this.#failures.forget(entry.task, entry.spec);
+    this.#parts.events.completed(entry);
+  }
+
+  async #break(entry: Entry, fault: Fault): Promise<void> {
+    this.#parts.log.warn({ content: entry.id, fault }, 'a content could not be read');
+    this.#failures.remember(entry.task, entry.spec, fault);
+    if (this.#current.get(entry.task) === entry) this.#current.delete(entry.task);
+    entry.settle({ fault });
+    this.#parts.events.broken(entry, fault);
+    if (fault.code === 'digest-mismatch' || fault.code === 'source-changed') await this.#parts.store.remove(entry.id);
+  }
+
+  async #refill(entry: Entry, pieces: readonly PieceIndex[]): Promise<void> {
+    entry.stored.acquire();
+    try {
+      const ask = (more: Partial<SourceRequest>): Promise<SourceAnswer> => this.#ask(entry.spec, more);
+      for (const piece of pieces) if (await refillPiece(entry, piece, ask)) this.#parts.events.pieceHeld(entry, piece);
+    } catch (error) {
+      await this.#break(entry, Fault.of(error));
+    } finally {
+      entry.stored.release();
+    }
+  }
+
+  #ask(spec: TaskSpec, more: Partial<SourceRequest>): Promise<SourceAnswer> {
+    return this.#parts.openSource({
+      url: spec.url,
+      headers: spec.headers,
+      stallMs: SOURCE_STALL_MS,
+      signal: this.#stop.signal,
+      ...(spec.insecure === undefined ? {} : { insecure: spec.insecure }),
+      ...(spec.cacerts === undefined ? {} : { cacerts: spec.cacerts }),
+      ...more,
+    });
+  }
+
+  #checked(freshForMs: number | null): { checkedAt: number; freshUntil?: number } {
+    const now = this.#parts.clock.wall();
+    return freshForMs === null ? { checkedAt: now } : { checkedAt: now, freshUntil: now + freshForMs };
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#running.delete(tracked));
+    this.#running.add(tracked);
+  }
+}
+
+/** What may be kept and shown of a URL: no user, no password, no query. */
+function shown(spec: TaskSpec): string {
+  const url = URL.parse(spec.url);
+  return url === null ? '' : `${url.protocol}//${url.host}${url.pathname}`;
+}

@@ -1,0 +1,214 @@
+/**
+ * One content on its way from the source into the cache. Bytes are cut into pieces; each piece is hashed once, stored, and told to
+ * `onPiece`, from when on it can be scheduled. A cut is mended by a ranged read that the validator guards; without ranges
+ * the source is read again, and what is held already must come out the same.
+ */
+import { backoffMs } from '../../base/backoff.ts';
+import type { BufferPool } from '../../io/buffers.ts';
+import { DigestBuilder, digestAlgorithmOf, sameBytes, sha256 } from '../../io/hash.ts';
+import { Fault } from '../../protocol/faults.ts';
+import { type ContentShape, pieceCount } from '../../protocol/piece.ts';
+import type { Digest, SourceFacts } from '../../protocol/task.ts';
+import type { SourceAnswer } from '../../source/source.ts';
+import type { StoredContent } from '../../store/store.ts';
+import { FILL_QUEUE_PIECES, SOURCE_BACKOFF, SOURCE_RETRIES } from '../limits.ts';
+
+export type BodyAnswer = Extract<SourceAnswer, { type: 'body' }>;
+
+export type FillParts = {
+  readonly pool: BufferPool;
+  /** Reads from this byte on, if the content is still the one of the facts. */
+  readonly reopen: (start: number, facts: SourceFacts) => Promise<BodyAnswer>;
+  /** Milliseconds to wait after so many bytes. */
+  readonly take: (bytes: number) => number;
+  readonly delay: (ms: number) => Promise<void>;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+};
+
+export class Fill {
+  readonly #content: StoredContent;
+  readonly #parts: FillParts;
+  readonly #facts: SourceFacts;
+  readonly #onPiece: (piece: number) => void;
+  readonly #expected: Digest | undefined;
+  #whole: DigestBuilder | undefined;
+  /** The next piece in order; all before it are held. */
+  #next = 0;
+  #writes = new Set<Promise<void>>();
+  #writeFault: Fault | undefined;
+
+  constructor(
+    content: StoredContent,
+    parts: FillParts,
+    told: {
+      readonly facts: SourceFacts;
+      readonly digest: Digest | undefined;
+      readonly onPiece: (piece: number) => void;
+    },
+  ) {
+    this.#content = content;
+    this.#parts = parts;
+    this.#facts = told.facts;
+    this.#onPiece = told.onPiece;
+    this.#expected = told.digest;
+  }
+
+  /** Resolves with the shape and the whole digest, where one was asked for. Faults of the source, the store, and digest-mismatch. */
+  async run(first: BodyAnswer): Promise<{ readonly shape: ContentShape; readonly digest?: Digest }> {
+    let answer: BodyAnswer | undefined = first;
+    let failures = 0;
+    let shape: ContentShape | undefined;
+    while (shape === undefined) {
+      const before = this.#next;
+      try {
+        answer ??= await this.#parts.reopen(this.#resumeAt(), this.#facts);
+        shape = await this.#pour(answer);
+      } catch (error) {
+        const fault = Fault.of(error);
+        if (this.#next > before) failures = 0;
+        if (!mendable(fault) || failures++ >= SOURCE_RETRIES) throw fault;
+        await this.#parts.delay(backoffMs(SOURCE_BACKOFF, failures, this.#parts.random()));
+      }
+      answer = undefined;
+    }
+    await this.#settle();
+    const digest = this.#whole?.digest();
+    if (this.#expected !== undefined && digest !== this.#expected) {
+      throw new Fault('digest-mismatch', `the source's content has ${digest}, not ${this.#expected}`);
+    }
+    return digest === undefined ? { shape } : { shape, digest };
+  }
+
+  /** Without ranges a second read starts at the first byte again. */
+  #resumeAt(): number {
+    return this.#facts.ranges ? this.#next * this.#content.shape.pieceSize : 0;
+  }
+
+  async #pour(answer: BodyAnswer): Promise<ContentShape> {
+    const { pieceSize } = this.#content.shape;
+    if (answer.start % pieceSize !== 0 || answer.start > this.#next * pieceSize) {
+      throw new Fault('source-lied', 'the source sent another range than it was asked for');
+    }
+    let piece = answer.start / pieceSize;
+    if (piece < this.#next || piece === 0) await this.#rehash(0, piece);
+    this.#next = piece;
+    let buffer: Buffer | undefined;
+    let filled = 0;
+    try {
+      for await (const chunk of answer.body) {
+        const wait = this.#parts.take(chunk.length);
+        if (wait > 0) await this.#parts.delay(wait);
+        for (let at = 0; at < chunk.length; ) {
+          buffer ??= await this.#parts.pool.acquire(pieceSize, this.#parts.signal);
+          const count = Math.min(chunk.length - at, pieceSize - filled);
+          buffer.set(chunk.subarray(at, at + count), filled);
+          at += count;
+          filled += count;
+          if (filled < pieceSize) continue;
+          const full = buffer;
+          buffer = undefined;
+          filled = 0;
+          await this.#keep(piece++, full, pieceSize);
+        }
+      }
+      if (buffer !== undefined && filled > 0) {
+        const rest = buffer;
+        buffer = undefined;
+        await this.#keep(piece++, rest, filled);
+        return this.#ended((piece - 1) * pieceSize + filled);
+      }
+      return this.#ended(piece * pieceSize);
+    } finally {
+      if (buffer !== undefined) this.#parts.pool.release(buffer);
+    }
+  }
+
+  /** The body came to its proper end: the length is known now, if it was not. */
+  async #ended(length: number): Promise<ContentShape> {
+    const { shape } = this.#content;
+    if (shape.length !== null && shape.length !== length) {
+      throw new Fault('source-lied', `the source sent ${length} of the ${shape.length} bytes it had announced`);
+    }
+    return { length, pieceSize: shape.pieceSize };
+  }
+
+  /** Takes the buffer over. The last piece of an unknown length is kept when the length is known, which is the same moment. */
+  async #keep(piece: number, buffer: Buffer, length: number): Promise<void> {
+    const data = buffer.subarray(0, length);
+    const digest = sha256(data);
+    if (this.#expected !== undefined) {
+      this.#whole ??= this.#newBuilder();
+      this.#whole?.update(data);
+    }
+    const known = this.#content.digestOf(piece);
+    if (known !== undefined) {
+      this.#parts.pool.release(buffer);
+      if (!sameBytes(known, digest))
+        throw new Fault('source-changed', `piece ${piece} is not what it was when it was read first`);
+      this.#next = piece + 1;
+      return;
+    }
+    const { shape } = this.#content;
+    if (shape.length === null && length < shape.pieceSize) {
+      await this.#settle();
+      await this.#content.reshape({ length: piece * shape.pieceSize + length, pieceSize: shape.pieceSize });
+    }
+    while (this.#writes.size >= FILL_QUEUE_PIECES) await Promise.race(this.#writes);
+    if (this.#writeFault !== undefined) throw this.#writeFault;
+    this.#next = piece + 1;
+    const write = this.#content
+      .put(piece, digest, data)
+      .then(() => this.#onPiece(piece))
+      .catch((error: unknown) => {
+        this.#writeFault ??= Fault.of(error);
+      })
+      .finally(() => {
+        this.#parts.pool.release(buffer);
+        this.#writes.delete(write);
+      });
+    this.#writes.add(write);
+  }
+
+  async #settle(): Promise<void> {
+    await Promise.all(this.#writes);
+    if (this.#writeFault !== undefined) throw this.#writeFault;
+  }
+
+  #newBuilder(): DigestBuilder | undefined {
+    const algorithm = this.#expected === undefined ? undefined : digestAlgorithmOf(this.#expected);
+    return algorithm === undefined ? undefined : new DigestBuilder(algorithm);
+  }
+
+  /** The whole digest over pieces that are held already and are not read again. */
+  async #rehash(from: number, to: number): Promise<void> {
+    if (this.#expected === undefined) return;
+    await this.#settle();
+    this.#whole = this.#newBuilder();
+    const { pieceSize } = this.#content.shape;
+    for (let piece = from; piece < to; piece++) {
+      const buffer = await this.#parts.pool.acquire(pieceSize, this.#parts.signal);
+      try {
+        await this.#content.read(piece * pieceSize, buffer);
+        this.#whole?.update(buffer);
+      } finally {
+        this.#parts.pool.release(buffer);
+      }
+    }
+  }
+
+  /** For a fill that takes up where an earlier life of the process stopped. */
+  async resume(): Promise<number> {
+    const held = this.#content.held.nextClear(0);
+    const { shape } = this.#content;
+    const count = held === -1 ? this.#content.held.size : held;
+    const whole = shape.length === null ? count : Math.min(count, Math.max(0, pieceCount(shape) - 1));
+    await this.#rehash(0, whole);
+    this.#next = whole;
+    return whole * shape.pieceSize;
+  }
+}
+
+function mendable(fault: Fault): boolean {
+  return fault.code === 'source-unreachable' || fault.code === 'source-lied';
+}

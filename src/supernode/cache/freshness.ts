@@ -1,0 +1,30 @@
+/** PURE. May a content that was read once be used now, or must the source be asked first? */
+import type { Digest, SourceFacts } from '../../protocol/task.ts';
+
+export type Freshness = 'fresh' | 'revalidate' | 'read-again';
+
+export type FreshnessFacts = {
+  /** Digest that names the task, where there is one. */
+  readonly digest: Digest | undefined;
+  readonly facts: SourceFacts;
+  /** Milliseconds since 1970. */
+  readonly checkedAt: number | undefined;
+  readonly freshUntil: number | undefined;
+  readonly now: number;
+  /** A content that the source gave neither validator nor lifetime for counts as fresh for so long. Milliseconds. */
+  readonly heuristicMs: number;
+};
+
+/** A strong digest names one content for ever. md5 and sha1 do not: other bytes with the same digest can be made. */
+export function immutable(digest: Digest | undefined): boolean {
+  return digest !== undefined && /^sha(256|512):/.test(digest);
+}
+
+export function freshness(known: FreshnessFacts): Freshness {
+  if (immutable(known.digest)) return 'fresh';
+  if (known.freshUntil !== undefined && known.now < known.freshUntil) return 'fresh';
+  if (known.facts.etag !== undefined || known.facts.lastModified !== undefined) return 'revalidate';
+  const said = known.freshUntil !== undefined && known.freshUntil >= (known.checkedAt ?? 0);
+  if (!said && known.checkedAt !== undefined && known.now < known.checkedAt + known.heuristicMs) return 'fresh';
+  return 'read-again';
+}

@@ -1,0 +1,129 @@
+/**
+ * The hosts with a session, and what they say they hold of contents that nobody has opened yet. A host joins the swarm of a content only once
+ * the supernode itself knows the content: before, its shape would be a stranger's word.
+ */
+import { Bitfield } from '../base/bitfield.ts';
+import type { FaultCode } from '../protocol/faults.ts';
+import type { HostDescription, ParentAddress } from '../protocol/host.ts';
+import { type ContentId, type HostId, type TaskId, taskOf } from '../protocol/ids.ts';
+import type { InventoryEntry, SupernodeMessage } from '../protocol/messages.ts';
+import { type ContentShape, pieceCount } from '../protocol/piece.ts';
+
+export type HostSession = { send(message: SupernodeMessage): void };
+
+export type HostRecord = {
+  readonly description: HostDescription;
+  readonly session: HostSession;
+  /** Milliseconds since 1970. */
+  readonly joinedAt: number;
+  /** Offered contents that are in no swarm of ours yet. */
+  readonly offers: Map<ContentId, InventoryEntry>;
+  /** Contents in whose swarm it is; true = it downloads. */
+  readonly swarms: Map<ContentId, boolean>;
+  /** Contents whose manifest it was sent or has. */
+  readonly manifests: Set<ContentId>;
+  isolated: FaultCode | undefined;
+};
+
+export class Hosts {
+  readonly #records = new Map<HostId, HostRecord>();
+  readonly #offers = new Map<TaskId, Map<HostId, Set<ContentId>>>();
+  /** The supernode's own cache as a host. */
+  readonly seed: ParentAddress;
+
+  constructor(seed: ParentAddress) {
+    this.seed = seed;
+  }
+
+  get count(): number {
+    return this.#records.size;
+  }
+
+  get all(): Iterable<HostRecord> {
+    return this.#records.values();
+  }
+
+  find(id: HostId): HostRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  add(record: HostRecord): void {
+    this.#records.set(record.description.id, record);
+  }
+
+  /** Undefined when another session has taken its place meanwhile. */
+  remove(id: HostId, session: HostSession): HostRecord | undefined {
+    const record = this.#records.get(id);
+    if (record === undefined || record.session !== session) return undefined;
+    for (const content of record.offers.keys()) this.#unlist(id, content);
+    this.#records.delete(id);
+    return record;
+  }
+
+  addressOf(id: HostId): ParentAddress | undefined {
+    if (id === this.seed.id) return this.seed;
+    const description = this.#records.get(id)?.description;
+    return description === undefined ? undefined : { id, ip: description.ip, port: description.port };
+  }
+
+  send(id: HostId, message: SupernodeMessage): void {
+    this.#records.get(id)?.session.send(message);
+  }
+
+  offer(record: HostRecord, entry: InventoryEntry): void {
+    const { id } = record.description;
+    record.offers.set(entry.content, entry);
+    const task = taskOf(entry.content);
+    let byHost = this.#offers.get(task);
+    if (byHost === undefined) {
+      byHost = new Map();
+      this.#offers.set(task, byHost);
+    }
+    const contents = byHost.get(id) ?? new Set();
+    contents.add(entry.content);
+    byHost.set(id, contents);
+  }
+
+  withdraw(record: HostRecord, content: ContentId): InventoryEntry | undefined {
+    const entry = record.offers.get(content);
+    if (entry === undefined) return undefined;
+    record.offers.delete(content);
+    this.#unlist(record.description.id, content);
+    return entry;
+  }
+
+  /** Who offers some content of the task. */
+  offersOf(task: TaskId): { readonly record: HostRecord; readonly entry: InventoryEntry }[] {
+    const found: { record: HostRecord; entry: InventoryEntry }[] = [];
+    for (const [id, contents] of this.#offers.get(task) ?? []) {
+      const record = this.#records.get(id);
+      if (record === undefined) continue;
+      for (const content of contents) {
+        const entry = record.offers.get(content);
+        if (entry !== undefined) found.push({ record, entry });
+      }
+    }
+    return found;
+  }
+
+  #unlist(id: HostId, content: ContentId): void {
+    const task = taskOf(content);
+    const byHost = this.#offers.get(task);
+    const contents = byHost?.get(id);
+    contents?.delete(content);
+    if (contents?.size === 0) byHost?.delete(id);
+    if (byHost?.size === 0) this.#offers.delete(task);
+  }
+}
+
+/** What a host says that it holds, as far as it fits the content that we know; another shape is nothing. */
+export function heldOf(text: string, theirs: ContentShape, ours: ContentShape): Bitfield | undefined {
+  if (theirs.pieceSize !== ours.pieceSize || theirs.length === null || theirs.length !== ours.length) return undefined;
+  const pieces = pieceCount(ours);
+  if (text === 'all') return Bitfield.full(pieces);
+  try {
+    return Bitfield.fromBytes(Buffer.from(text, 'base64'), pieces);
+  } catch {
+    return undefined; // Bits that no content of this shape can have.
+  }
+}

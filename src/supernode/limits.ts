@@ -1,0 +1,21 @@
+/** The supernode's own limits, with their units. */
+
+/** A host that says nothing for so long gets a ping; the session's own heartbeat ends it when that is not answered. */
+export const BEAT_MS = 10_000;
+export const HELLO_TIMEOUT_MS = 10_000;
+/** Contents that one host may announce. */
+export const MAX_INVENTORY = 100_000;
+/** Tasks that one host may be downloading at once. */
+export const MAX_OPEN_PER_HOST = 4096;
+/** Piece buffers of all cache fills together. */
+export const FILL_BUDGET_BYTES = 64 * 1024 * 1024;
+/** Writes of one fill that may wait for the disk. */
+export const FILL_QUEUE_PIECES = 4;
+/** A source that sends nothing for so long has stalled. */
+export const SOURCE_STALL_MS = 30_000;
+/** Repeated reads after cuts, without any progress in between. */
+export const SOURCE_RETRIES = 5;
+export const SOURCE_BACKOFF = { firstMs: 200, maxMs: 5_000 } as const;
+/** How long hosts are asked for a manifest before the source is read. */
+export const MANIFEST_TIMEOUT_MS = 3_000;
+export const CLOSE_TIMEOUT_MS = 5_000;

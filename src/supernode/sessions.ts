@@ -1,0 +1,204 @@
+/**
+ * One session with one host: its messages become events of the swarm, its end is the host's end. A host that opens a task waits here until
+ * the source has said what the content is, or why not.
+ */
+import { unreachable } from '../base/assert.ts';
+import { Bitfield } from '../base/bitfield.ts';
+import type { Clock } from '../base/clock.ts';
+import { taskIdOf } from '../io/hash.ts';
+import type { Log } from '../io/log.ts';
+import type { Session, SessionReceiver, SessionRemote } from '../io/session.ts';
+import { Fault } from '../protocol/faults.ts';
+import { taskIdentity } from '../protocol/identity.ts';
+import { type HostMessage, INLINE_MAX_BYTES, PROTOCOL_VERSION, type SupernodeMessage } from '../protocol/messages.ts';
+import type { Entry } from './cache/entry.ts';
+import { type HostRecord, type Hosts, heldOf } from './hosts.ts';
+import { BEAT_MS, HELLO_TIMEOUT_MS, MAX_INVENTORY, MAX_OPEN_PER_HOST } from './limits.ts';
+import type { Swarms } from './swarms.ts';
+
+export type SessionParts = {
+  readonly hosts: Hosts;
+  readonly swarms: Swarms;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Shown to hosts. */
+  readonly name: string;
+};
+
+type OpenMessage = Extract<HostMessage, { type: 'open' }>;
+type ReportMessage = Extract<HostMessage, { type: 'report' }>;
+
+export class HostConversation implements SessionReceiver<HostMessage> {
+  readonly #session: Session<SupernodeMessage>;
+  readonly #parts: SessionParts;
+  readonly #remote: SessionRemote;
+  readonly #helloTimer: NodeJS.Timeout;
+  #record: HostRecord | undefined;
+  #opening = 0;
+
+  constructor(session: Session<SupernodeMessage>, remote: SessionRemote, parts: SessionParts) {
+    this.#session = session;
+    this.#remote = remote;
+    this.#parts = parts;
+    this.#helloTimer = setTimeout(() => session.close(new Fault('bad-message', 'no hello came')), HELLO_TIMEOUT_MS);
+  }
+
+  onMessages(messages: readonly HostMessage[]): void {
+    for (const message of messages) {
+      if (!this.#session.open) return;
+      if (message.type === 'hello') this.#hello(message);
+      else if (this.#record === undefined) this.#session.close(new Fault('bad-message', 'hello must come first'));
+      else this.#take(this.#record, message);
+    }
+  }
+
+  onClose(reason: Fault): void {
+    clearTimeout(this.#helloTimer);
+    const record = this.#record;
+    if (record === undefined) return;
+    const { id } = record.description;
+    this.#parts.log.info({ host: id, ip: this.#remote.ip, reason: reason.message }, 'a host left');
+    if (this.#parts.hosts.remove(id, record.session) !== undefined) this.#parts.swarms.hostLeft(record);
+  }
+
+  #hello(message: Extract<HostMessage, { type: 'hello' }>): void {
+    clearTimeout(this.#helloTimer);
+    if (message.protocol !== PROTOCOL_VERSION) {
+      const text = `this supernode speaks protocol ${PROTOCOL_VERSION}, the host ${message.protocol}`;
+      this.#session.close(new Fault('bad-message', text));
+      return;
+    }
+    if (this.#record !== undefined) {
+      this.#session.close(new Fault('bad-message', 'hello came twice'));
+      return;
+    }
+    const { hosts, swarms, clock, log } = this.#parts;
+    const { host } = message;
+    const before = hosts.find(host.id);
+    if (before !== undefined) {
+      // It reconnected before we saw the old connection end: the new one is what counts.
+      hosts.remove(host.id, before.session);
+      swarms.hostLeft(before);
+    }
+    this.#record = {
+      description: host,
+      session: this.#session,
+      joinedAt: clock.wall(),
+      offers: new Map(),
+      swarms: new Map(),
+      manifests: new Set(),
+      isolated: undefined,
+    };
+    hosts.add(this.#record);
+    swarms.hostJoined(this.#record);
+    log.info({ host: host.id, name: host.name, ip: host.ip, port: host.port }, 'a host joined');
+    this.#session.send({ type: 'welcome', protocol: PROTOCOL_VERSION, supernode: this.#parts.name, beatMs: BEAT_MS });
+  }
+
+  #take(record: HostRecord, message: Exclude<HostMessage, { type: 'hello' }>): void {
+    const { swarms } = this.#parts;
+    switch (message.type) {
+      case 'inventory':
+        if (record.offers.size + message.contents.length > MAX_INVENTORY) {
+          this.#session.close(new Fault('bad-message', `an inventory of more than ${MAX_INVENTORY} contents`));
+          return;
+        }
+        for (const entry of message.contents) swarms.offered(record, entry);
+        return;
+      case 'open':
+        void this.#open(record, message);
+        return;
+      case 'report':
+        this.#report(record, message);
+        return;
+      case 'lost':
+        swarms.lost(record, message.content, message.pieces);
+        return;
+      case 'window':
+        swarms.windowMoved(record, message.content, message.window);
+        return;
+      case 'leave':
+        swarms.left(record, message.content);
+        return;
+      case 'manifest':
+        swarms.manifestCame(message.manifest);
+        return;
+      case 'beat':
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #report(record: HostRecord, message: ReportMessage): void {
+    const { swarms } = this.#parts;
+    for (const [piece, lease, millis] of message.held) swarms.held(record, message.content, { piece, lease, millis });
+    for (const [piece, lease, fault] of message.failed) swarms.failed(record, message.content, { piece, lease, fault });
+  }
+
+  /** Never rejects: whatever goes wrong is an answer. */
+  async #open(record: HostRecord, message: OpenMessage): Promise<void> {
+    const { request } = message;
+    try {
+      if (this.#opening >= MAX_OPEN_PER_HOST)
+        throw new Fault('supernode-refused', 'this host opens too many tasks at once');
+      this.#opening++;
+      try {
+        if (taskIdOf(taskIdentity(message.spec)) !== message.task)
+          throw new Fault('bad-message', 'the task id is not that of its spec');
+        const entry = await this.#parts.swarms.open(message.task, message.spec);
+        await this.#answer(record, message, entry);
+      } finally {
+        this.#opening--;
+      }
+    } catch (error) {
+      const fault = Fault.of(error);
+      if (fault.code === 'internal') this.#parts.log.error({ error, task: message.task }, 'a task could not be opened');
+      this.#session.send({ type: 'refused', request, fault: fault.toValue() });
+    }
+  }
+
+  async #answer(record: HostRecord, message: OpenMessage, entry: Entry): Promise<void> {
+    const { length } = entry.shape;
+    if (length !== null && length <= INLINE_MAX_BYTES) {
+      await this.#answerInline(message, entry, length);
+      return;
+    }
+    if (entry.fault !== undefined) throw entry.fault;
+    if (!this.#session.open) return;
+    const { having } = message;
+    const held = having?.content === entry.id ? heldOf(having.held, having.shape, entry.shape) : undefined;
+    if (having?.content === entry.id && having.hasManifest) record.manifests.add(entry.id);
+    this.#session.send({
+      type: 'opened',
+      request: message.request,
+      content: entry.id,
+      shape: entry.shape,
+      facts: entry.facts,
+      ...this.#manifestFor(record, entry),
+    });
+    this.#parts.swarms.joined(record, entry, held ?? new Bitfield(0), message.window);
+  }
+
+  #manifestFor(record: HostRecord, entry: Entry): { manifest?: NonNullable<Entry['manifest']> } {
+    if (entry.manifest === undefined || record.manifests.has(entry.id)) return {};
+    record.manifests.add(entry.id);
+    return { manifest: entry.manifest };
+  }
+
+  async #answerInline(message: OpenMessage, entry: Entry, length: number): Promise<void> {
+    await entry.whenSettled();
+    if (entry.fault !== undefined) throw entry.fault;
+    const data = Buffer.alloc(length);
+    if (length > 0) await this.#parts.swarms.readWhole(entry, data);
+    this.#session.send({
+      type: 'opened',
+      request: message.request,
+      content: entry.id,
+      shape: entry.shape,
+      facts: entry.facts,
+      inline: data.toString('base64'),
+      ...(entry.manifest === undefined ? {} : { manifest: entry.manifest }),
+    });
+  }
+}

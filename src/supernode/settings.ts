@@ -1,0 +1,99 @@
+/** The supernode's settings: names of the old system where it had them. Nothing is limited unless asked for. */
+import { hostname, networkInterfaces, userInfo } from 'node:os';
+import type { z } from 'zod';
+import { type LoadedSettings, loadSettings, setting } from '../io/config.ts';
+import { type FlagTable, type FlagValues, parseFlags } from '../io/flags.ts';
+
+export const SHAPE = {
+  listenPort: setting.port.default(8002),
+  downloadPort: setting.port.default(8001),
+  /** Address to listen on; `::` takes IPv4 too. */
+  bindAddress: setting.text.default('::'),
+  homeDir: setting.text.optional(),
+  /** Where hosts reach this supernode. */
+  advertiseIP: setting.text.optional(),
+  maxBandwidth: setting.rate.optional(),
+  systemReservedBandwidth: setting.rate.optional(),
+  /** How long a source's refusal is remembered. */
+  failAccessInterval: setting.duration.default(30_000),
+  /** How long a content without any validator counts as fresh, and how long an idle swarm is remembered. */
+  taskExpireTime: setting.duration.default(180_000),
+  /** Most bytes that the cache may take; absent = what the disk has. */
+  cacheQuota: setting.size.optional(),
+  /** Free space that the cache leaves on the disk. */
+  fullGCThreshold: setting.size.default(1024 ** 3),
+  clusterSecretFile: setting.text.optional(),
+  idc: setting.text.optional(),
+  location: setting.text.optional(),
+  debug: setting.flag.default(false),
+} as const;
+
+export type Settings = z.infer<z.ZodObject<typeof SHAPE>>;
+
+export const FLAGS = {
+  config: { kind: 'text', value: 'FILE', help: 'configuration file (default /etc/dragonfly/supernode.yml)' },
+  port: { kind: 'integer', value: 'PORT', help: 'port of API and sessions (default 8002)' },
+  'download-port': { kind: 'integer', value: 'PORT', help: 'port of the piece server (default 8001)' },
+  bind: { kind: 'text', value: 'IP', help: 'address to listen on (default all)' },
+  'home-dir': { kind: 'text', value: 'DIR', help: 'where contents and secret are kept' },
+  'advertise-ip': { kind: 'text', value: 'IP', help: 'where hosts reach this supernode (default the first address)' },
+  'max-bandwidth': { kind: 'text', value: 'RATE', help: 'limit of all that is read and sent (default none)' },
+  'system-bandwidth': { kind: 'text', value: 'RATE', help: 'part of --max-bandwidth left to others' },
+  'fail-access-interval': {
+    kind: 'text',
+    value: 'TIME',
+    help: "how long a source's refusal is remembered (default 30s)",
+  },
+  'task-expire-time': { kind: 'text', value: 'TIME', help: 'how long an unused task stays in memory (default 3m)' },
+  'cluster-secret-file': { kind: 'text', value: 'FILE', help: 'secret that all supernodes of a cluster share' },
+  debug: { kind: 'boolean', short: 'D', help: 'log more' },
+  help: { kind: 'boolean', short: 'h', help: 'this help' },
+} as const satisfies FlagTable;
+
+export const DEFAULT_FILE = '/etc/dragonfly/supernode.yml';
+
+export type CommandLine = { readonly values: FlagValues<typeof FLAGS>; readonly rest: readonly string[] };
+
+export function readCommandLine(args: readonly string[]): CommandLine {
+  return parseFlags(FLAGS, args);
+}
+
+/** Fault usage. */
+export function readSettings({ values }: CommandLine, env: NodeJS.ProcessEnv): LoadedSettings<Settings> {
+  return loadSettings({
+    program: 'supernode',
+    shape: SHAPE,
+    flags: {
+      listenPort: values.port,
+      downloadPort: values['download-port'],
+      bindAddress: values.bind,
+      homeDir: values['home-dir'],
+      advertiseIP: values['advertise-ip'],
+      maxBandwidth: values['max-bandwidth'],
+      systemReservedBandwidth: values['system-bandwidth'],
+      failAccessInterval: values['fail-access-interval'],
+      taskExpireTime: values['task-expire-time'],
+      clusterSecretFile: values['cluster-secret-file'],
+      debug: values.debug ? true : undefined,
+    },
+    env,
+    file: values.config ?? DEFAULT_FILE,
+    explicitFile: values.config !== undefined,
+  });
+}
+
+export function defaultHome(): string {
+  return userInfo().uid === 0 ? '/var/lib/dragonfly/supernode' : `${userInfo().homedir}/.dragonfly-supernode`;
+}
+
+/** The first address that another machine could reach; IPv4 before IPv6; loopback where there is no other. */
+export function firstAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const outside = all.filter((address) => !address.internal && !address.address.startsWith('fe80:'));
+  const best = outside.find((address) => address.family === 'IPv4') ?? outside[0];
+  return best?.address ?? '127.0.0.1';
+}
+
+export function machineName(): string {
+  return hostname();
+}

@@ -1,0 +1,151 @@
+/** The supernode as a list of its parts, and the order in which they start and stop. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Random } from '../base/random.ts';
+import { RateTree } from '../base/rate-tree.ts';
+import { ApiServer } from '../io/api-server.ts';
+import { BufferPool } from '../io/buffers.ts';
+import type { Log } from '../io/log.ts';
+import { PieceServer } from '../io/piece-server.ts';
+import { acceptSessions, type SessionAcceptor } from '../io/session.ts';
+import { systemClock } from '../io/system-clock.ts';
+import type { ContentId } from '../protocol/ids.ts';
+import { Scheduler } from '../scheduler/scheduler.ts';
+import { createSources } from '../source/sources.ts';
+import { openDiskStore } from '../store/disk-store.ts';
+import { servable } from '../store/serving.ts';
+import { addHealth } from './api/health.ts';
+import { addHosts } from './api/hosts.ts';
+import { addTasks } from './api/tasks.ts';
+import { Cache } from './cache/cache.ts';
+import { openHome } from './home.ts';
+import { Hosts } from './hosts.ts';
+import { FILL_BUDGET_BYTES } from './limits.ts';
+import { HostConversation } from './sessions.ts';
+import { defaultHome, firstAddress, machineName, type Settings } from './settings.ts';
+import { SwarmLoop } from './swarm-loop.ts';
+import { Swarms } from './swarms.ts';
+
+export type RunningSupernode = {
+  readonly controlPort: number;
+  readonly downloadPort: number;
+  readonly address: string;
+  close(): Promise<void>;
+};
+
+/** Piece requests that may wait for a slot, over all children. */
+const QUEUE_LIMIT = 4096;
+const SLOTS = 4;
+const SWEEP_MS = 30_000;
+
+/** Faults: local-io, port-in-use, usage, store-version. */
+export async function startSupernode(
+  settings: Settings,
+  told: { readonly log: Log; readonly version: string },
+): Promise<RunningSupernode> {
+  const { log, version } = told;
+  const clock = systemClock;
+  const home = openHome(settings.homeDir ?? defaultHome(), settings.clusterSecretFile);
+  const address = settings.advertiseIP ?? firstAddress();
+  const rates = new RateTree(rateOf(settings));
+  const sources = createSources(() => clock.wall());
+  let cache: Cache | undefined;
+  const store = await openDiskStore({
+    root: `${home.dir}/store`,
+    clock,
+    minFreeBytes: settings.fullGCThreshold,
+    ...(settings.cacheQuota === undefined ? {} : { maxBytes: settings.cacheQuota }),
+    onError: (fault) => log.warn({ fault }, 'the store has trouble'),
+    onEvicted: (content) => cache?.evicted(content),
+  });
+  const give = (bytes: number): number => rates.take('sent', bytes, clock.now());
+  const pieceServer = new PieceServer({
+    locate: (id: ContentId) => {
+      const stored = store.find(id);
+      return stored === undefined ? undefined : servable(stored);
+    },
+    slots: SLOTS,
+    queueLimit: QUEUE_LIMIT,
+    log,
+    ...(rates.bytesPerSecond === undefined ? {} : { give }),
+  });
+  const downloadPort = await pieceServer
+    .listen(settings.bindAddress, settings.downloadPort)
+    .catch(async (error: unknown) => {
+      await store.close();
+      throw error;
+    });
+  const hosts = new Hosts({ id: home.id, ip: address, port: downloadPort });
+  const loop = new SwarmLoop({
+    scheduler: new Scheduler({ random: new Random(randomBytes(4).readUInt32LE(0)) }),
+    clock,
+    send: (host, message) => hosts.send(host, message),
+    addressOf: (host) => hosts.addressOf(host),
+    digestFor: (host, content, piece) => swarms.digestFor(host, content, piece),
+    starved: (content, pieces) => swarms.starved(content, pieces),
+    isolated: (host, reason) => {
+      const record = hosts.find(host);
+      if (record !== undefined) record.isolated = reason;
+      log.warn({ host, reason }, reason === undefined ? 'a host is back in scheduling' : 'a host is isolated');
+    },
+  });
+  const site = { idc: settings.idc ?? '', location: settings.location ?? '', machine: machineName() };
+  const swarms = new Swarms({ hosts, loop, clock, seedSite: site, seedUpBytesPerSecond: rates.bytesPerSecond });
+  cache = new Cache({
+    store,
+    pool: new BufferPool({ budgetBytes: FILL_BUDGET_BYTES }),
+    clock,
+    log,
+    secret: home.secret,
+    openSource: (request) => sources.open(request),
+    take: (bytes) => rates.take('read', bytes, clock.now()),
+    delay: (ms) => delay(ms),
+    random: Math.random,
+    unique: () => randomBytes(8).toString('hex'),
+    rememberFailureMs: settings.failAccessInterval,
+    heuristicFreshMs: settings.taskExpireTime,
+    manifestFromHosts: (task) => swarms.manifestFromHosts(task),
+    events: swarms,
+  });
+  swarms.start(cache);
+  const api = new ApiServer({ log });
+  let ready = false;
+  addHealth(api.app, { version, ready: () => ready });
+  addTasks(api.app, { cache, swarms });
+  addHosts(api.app, hosts);
+  const parts = { hosts, swarms, clock, log, name: `${home.id}@${address}` };
+  const sessions: SessionAcceptor = acceptSessions(
+    api.server,
+    '/v1/session',
+    (session, remote) => new HostConversation(session, remote, parts),
+  );
+  const expiring = cache;
+  const sweeper = setInterval(() => {
+    for (const entry of swarms.idleSince(clock.now() - settings.taskExpireTime)) expiring.evicted(entry.id);
+  }, SWEEP_MS).unref();
+
+  const close = async (): Promise<void> => {
+    ready = false;
+    clearInterval(sweeper);
+    await sessions.close();
+    await api.close();
+    await pieceServer.close();
+    await expiring.close();
+    await sources.close();
+    loop.close();
+    await store.close();
+  };
+  try {
+    const controlPort = await api.listen(settings.bindAddress, settings.listenPort);
+    ready = true;
+    return { controlPort, downloadPort, address, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function rateOf({ maxBandwidth, systemReservedBandwidth }: Settings): number | undefined {
+  if (maxBandwidth === undefined) return undefined;
+  return Math.max(maxBandwidth - (systemReservedBandwidth ?? 0), maxBandwidth / 10);
+}

@@ -1,0 +1,127 @@
+/**
+ * The only driver of the scheduler: events in, commands carried out, one timer for `wake-at`. Assignments of one turn of the event loop
+ * leave as one message per child and content.
+ */
+
+import { unreachable } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import type { FaultCode } from '../protocol/faults.ts';
+import type { ParentAddress } from '../protocol/host.ts';
+import type { ContentId, HostId, LeaseId, PieceIndex } from '../protocol/ids.ts';
+import type { Assignment, SupernodeMessage } from '../protocol/messages.ts';
+import type { SchedulerCommand, SchedulerCore, SchedulerEvent } from '../scheduler/events.ts';
+
+export type SwarmLoopParts = {
+  readonly scheduler: SchedulerCore;
+  readonly clock: Clock;
+  /** To the session of a host; without effect when it has none. */
+  readonly send: (host: HostId, message: SupernodeMessage) => void;
+  readonly addressOf: (host: HostId) => ParentAddress | undefined;
+  /** base64 sha256 for a child that has no manifest yet; undefined = it needs none. */
+  readonly digestFor: (host: HostId, content: ContentId, piece: PieceIndex) => string | undefined;
+  readonly starved: (content: ContentId, pieces: readonly PieceIndex[]) => void;
+  readonly isolated: (host: HostId, reason: FaultCode | undefined) => void;
+};
+
+type Batch = {
+  readonly child: HostId;
+  readonly content: ContentId;
+  readonly parents: ParentAddress[];
+  readonly indexes: Map<HostId, number>;
+  readonly pieces: Assignment[];
+  readonly cancels: LeaseId[];
+};
+
+export class SwarmLoop {
+  readonly #parts: SwarmLoopParts;
+  readonly #batches = new Map<string, Batch>();
+  #flushing = false;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(parts: SwarmLoopParts) {
+    this.#parts = parts;
+  }
+
+  handle(event: SchedulerEvent): void {
+    if (this.#closed) return;
+    for (const command of this.#parts.scheduler.handle(event, this.#parts.clock.now())) this.#carryOut(command);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#batches.clear();
+  }
+
+  #carryOut(command: SchedulerCommand): void {
+    switch (command.type) {
+      case 'assign':
+        this.#assign(command);
+        break;
+      case 'cancel':
+        this.#batch(command.child, command.content).cancels.push(command.lease);
+        break;
+      case 'starved':
+        this.#parts.starved(command.content, command.pieces);
+        break;
+      case 'isolated':
+        this.#parts.isolated(command.host, command.reason);
+        break;
+      case 'released':
+        this.#parts.isolated(command.host, undefined);
+        break;
+      case 'wake-at':
+        this.#wakeAt(command.time);
+        break;
+      default:
+        unreachable(command);
+    }
+  }
+
+  #assign(command: Extract<SchedulerCommand, { type: 'assign' }>): void {
+    const { child, content, parent, piece, lease } = command;
+    const batch = this.#batch(child, content);
+    let index = batch.indexes.get(parent);
+    if (index === undefined) {
+      const address = this.#parts.addressOf(parent);
+      // The parent left within this turn: its leases end with the event that says so.
+      if (address === undefined) return;
+      index = batch.parents.push(address) - 1;
+      batch.indexes.set(parent, index);
+    }
+    const digest = this.#parts.digestFor(child, content, piece);
+    batch.pieces.push(digest === undefined ? [piece, index, lease] : [piece, index, lease, digest]);
+  }
+
+  #batch(child: HostId, content: ContentId): Batch {
+    const key = `${child}|${content}`;
+    let batch = this.#batches.get(key);
+    if (batch === undefined) {
+      batch = { child, content, parents: [], indexes: new Map(), pieces: [], cancels: [] };
+      this.#batches.set(key, batch);
+      if (!this.#flushing) {
+        this.#flushing = true;
+        queueMicrotask(() => this.#flush());
+      }
+    }
+    return batch;
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    const batches = [...this.#batches.values()];
+    this.#batches.clear();
+    for (const { child, content, parents, pieces, cancels } of batches) {
+      if (cancels.length > 0) this.#parts.send(child, { type: 'cancel', content, leases: cancels });
+      const standing = cancels.length === 0 ? pieces : pieces.filter(([, , lease]) => !cancels.includes(lease));
+      if (standing.length > 0) this.#parts.send(child, { type: 'assign', content, parents, pieces: standing });
+    }
+  }
+
+  #wakeAt(time: number): void {
+    clearTimeout(this.#timer);
+    const wait = Math.max(0, time - this.#parts.clock.now());
+    this.#timer = setTimeout(() => this.handle({ type: 'tick' }), wait);
+  }
+}

@@ -1,0 +1,291 @@
+/**
+ * Where cache, hosts and scheduler meet: what happens to a content or a host becomes events of the scheduler, in one place, so that a
+ * host is in a swarm exactly when the scheduler thinks so.
+ */
+import { Bitfield } from '../base/bitfield.ts';
+import type { Clock } from '../base/clock.ts';
+import type { FaultCode } from '../protocol/faults.ts';
+import type { Site } from '../protocol/host.ts';
+import type { ContentId, HostId, LeaseId, PieceIndex, TaskId } from '../protocol/ids.ts';
+import type { InventoryEntry, PieceWindow } from '../protocol/messages.ts';
+import { pieceCount, pieceSpan } from '../protocol/piece.ts';
+import type { Manifest, TaskSpec } from '../protocol/task.ts';
+import type { Cache, CacheEvents } from './cache/cache.ts';
+import type { Entry } from './cache/entry.ts';
+import { type HostRecord, type Hosts, heldOf } from './hosts.ts';
+import { MANIFEST_TIMEOUT_MS } from './limits.ts';
+import type { SwarmLoop } from './swarm-loop.ts';
+
+export type SwarmsParts = {
+  readonly hosts: Hosts;
+  readonly loop: SwarmLoop;
+  readonly clock: Clock;
+  readonly seedSite: Site;
+  readonly seedUpBytesPerSecond: number | undefined;
+};
+
+type HeldReport = { readonly piece: PieceIndex; readonly lease: LeaseId; readonly millis: number };
+type FailedReport = { readonly piece: PieceIndex; readonly lease: LeaseId; readonly fault: FaultCode };
+
+type Swarm = { readonly entry: Entry; readonly hosts: Set<HostRecord>; usedAt: number };
+
+export class Swarms implements CacheEvents {
+  readonly #parts: SwarmsParts;
+  readonly #swarms = new Map<ContentId, Swarm>();
+  readonly #awaitedManifests = new Map<ContentId, (manifest: Manifest) => void>();
+  #cache: Cache | undefined;
+
+  constructor(parts: SwarmsParts) {
+    this.#parts = parts;
+  }
+
+  /** The cache and the swarms know each other; this closes the circle, once, before the first session. */
+  start(cache: Cache): void {
+    this.#cache = cache;
+    const { hosts, loop, seedSite, seedUpBytesPerSecond: rate } = this.#parts;
+    loop.handle({
+      type: 'host-joined',
+      host: hosts.seed.id,
+      site: seedSite,
+      seed: true,
+      uploads: true,
+      ...(rate === undefined ? {} : { upBytesPerSecond: rate }),
+    });
+  }
+
+  get count(): number {
+    return this.#swarms.size;
+  }
+
+  hostsOf(content: ContentId): readonly HostRecord[] {
+    return [...(this.#swarms.get(content)?.hosts ?? [])];
+  }
+
+  async open(task: TaskId, spec: TaskSpec): Promise<Entry> {
+    if (this.#cache === undefined) throw new Error('swarms were not started');
+    return this.#cache.open(task, spec);
+  }
+
+  /** All bytes of a small content. */
+  async readWhole(entry: Entry, into: Buffer): Promise<void> {
+    await entry.stored.read(0, into);
+  }
+
+  // What hosts say.
+
+  hostJoined(record: HostRecord): void {
+    const { id, site, uploads, upBytesPerSecond, downBytesPerSecond } = record.description;
+    this.#parts.loop.handle({
+      type: 'host-joined',
+      host: id,
+      site,
+      seed: false,
+      uploads,
+      ...(upBytesPerSecond === undefined ? {} : { upBytesPerSecond }),
+      ...(downBytesPerSecond === undefined ? {} : { downBytesPerSecond }),
+    });
+  }
+
+  hostLeft(record: HostRecord): void {
+    for (const content of record.swarms.keys()) this.#swarms.get(content)?.hosts.delete(record);
+    record.swarms.clear();
+    this.#parts.loop.handle({ type: 'host-left', host: record.description.id });
+  }
+
+  offered(record: HostRecord, entry: InventoryEntry): void {
+    const swarm = this.#swarms.get(entry.content);
+    if (swarm === undefined) this.#parts.hosts.offer(record, entry);
+    // A host that opened before its inventory was through is in the swarm already.
+    else if (!record.swarms.has(entry.content)) this.#holds(record, swarm, entry);
+  }
+
+  joined(record: HostRecord, entry: Entry, held: Bitfield, window: PieceWindow | undefined): void {
+    const swarm = this.#swarms.get(entry.id);
+    if (swarm === undefined) return;
+    swarm.usedAt = this.#parts.clock.now();
+    this.#parts.hosts.withdraw(record, entry.id);
+    this.#enter(record, swarm, { held, wants: true, ...(window === undefined ? {} : { window }) });
+  }
+
+  left(record: HostRecord, content: ContentId): void {
+    if (!record.swarms.has(content)) return;
+    record.swarms.set(content, false);
+    this.#parts.loop.handle({ type: 'peer-left', host: record.description.id, content, keeps: true });
+  }
+
+  windowMoved(record: HostRecord, content: ContentId, window: PieceWindow | null): void {
+    if (record.swarms.has(content)) {
+      this.#parts.loop.handle({ type: 'window-moved', host: record.description.id, content, window });
+    }
+  }
+
+  held(record: HostRecord, content: ContentId, { piece, lease, millis }: HeldReport): void {
+    if (record.swarms.has(content)) {
+      this.#parts.loop.handle({ type: 'piece-held', host: record.description.id, content, piece, lease, millis });
+    }
+  }
+
+  failed(record: HostRecord, content: ContentId, { piece, lease, fault }: FailedReport): void {
+    if (record.swarms.has(content)) {
+      this.#parts.loop.handle({ type: 'piece-failed', host: record.description.id, content, piece, lease, fault });
+    }
+  }
+
+  lost(record: HostRecord, content: ContentId, pieces: readonly PieceIndex[] | 'all'): void {
+    const { hosts, loop } = this.#parts;
+    hosts.withdraw(record, content);
+    if (record.swarms.has(content)) loop.handle({ type: 'pieces-lost', host: record.description.id, content, pieces });
+  }
+
+  manifestCame(manifest: Manifest): void {
+    this.#awaitedManifests.get(manifest.content)?.(manifest);
+  }
+
+  /** Asks hosts that offer a content of the task for its manifest, one after the other. */
+  async manifestFromHosts(task: TaskId): Promise<Manifest | undefined> {
+    const tried = new Set<ContentId>();
+    for (const { record, entry } of this.#parts.hosts.offersOf(task)) {
+      if (!entry.hasManifest || tried.has(entry.content)) continue;
+      tried.add(entry.content);
+      const manifest = await this.#askManifest(record, entry.content);
+      if (manifest !== undefined) return manifest;
+    }
+    return undefined;
+  }
+
+  // What the cache says.
+
+  shaped(entry: Entry): void {
+    const { shape } = entry;
+    const final = shape.length !== null;
+    const pieces = final ? pieceCount(shape) : entry.stored.held.size;
+    this.#shape(entry, pieces, final);
+    const known = this.#swarms.get(entry.id);
+    if (known !== undefined) {
+      for (const record of known.hosts) record.session.send({ type: 'shape', content: entry.id, shape });
+      return;
+    }
+    const swarm: Swarm = { entry, hosts: new Set(), usedAt: this.#parts.clock.now() };
+    this.#swarms.set(entry.id, swarm);
+    this.#parts.loop.handle({
+      type: 'peer-joined',
+      host: this.#parts.hosts.seed.id,
+      content: entry.id,
+      held: new Bitfield(0),
+      wants: false,
+    });
+    for (const { record, entry: offer } of this.#parts.hosts.offersOf(entry.task)) {
+      if (offer.content === entry.id) this.#holds(record, swarm, offer);
+    }
+  }
+
+  pieceHeld(entry: Entry, piece: PieceIndex): void {
+    if (entry.shape.length === null) this.#shape(entry, piece + 1, false);
+    this.#parts.loop.handle({
+      type: 'piece-held',
+      host: this.#parts.hosts.seed.id,
+      content: entry.id,
+      piece,
+      lease: 0,
+      millis: 0,
+    });
+  }
+
+  completed(entry: Entry): void {
+    const { manifest } = entry;
+    if (manifest === undefined) return;
+    for (const record of this.#swarms.get(entry.id)?.hosts ?? []) {
+      if (record.swarms.get(entry.id) !== true || record.manifests.has(entry.id)) continue;
+      record.manifests.add(entry.id);
+      record.session.send({ type: 'manifest', manifest });
+    }
+  }
+
+  broken(entry: Entry, fault: { toValue(): { code: FaultCode; message: string } }): void {
+    for (const record of this.#swarms.get(entry.id)?.hosts ?? []) {
+      if (record.swarms.get(entry.id) === true) {
+        record.session.send({ type: 'failed', content: entry.id, fault: fault.toValue() });
+      }
+    }
+    this.dropped(entry);
+  }
+
+  dropped(entry: Entry): void {
+    const swarm = this.#swarms.get(entry.id);
+    if (swarm === undefined) return;
+    for (const record of swarm.hosts) record.swarms.delete(entry.id);
+    this.#swarms.delete(entry.id);
+    this.#parts.loop.handle({ type: 'content-closed', content: entry.id });
+  }
+
+  /** What the child must check a piece against, unless it has the manifest. */
+  digestFor(host: HostId, content: ContentId, piece: PieceIndex): string | undefined {
+    if (this.#parts.hosts.find(host)?.manifests.has(content)) return undefined;
+    const entry = this.#swarms.get(content)?.entry;
+    const digest = entry?.stored.digestOf(piece);
+    if (digest !== undefined) return Buffer.from(digest).toString('base64');
+    if (entry?.manifest === undefined) return undefined;
+    return Buffer.from(entry.manifest.digests, 'base64')
+      .subarray(piece * 32, piece * 32 + 32)
+      .toString('base64');
+  }
+
+  starved(content: ContentId, pieces: readonly PieceIndex[]): void {
+    const entry = this.#swarms.get(content)?.entry;
+    if (entry !== undefined) this.#cache?.refill(entry, pieces);
+  }
+
+  #holds(record: HostRecord, swarm: Swarm, offer: InventoryEntry): void {
+    this.#parts.hosts.withdraw(record, offer.content);
+    const held = heldOf(offer.held, offer.shape, swarm.entry.shape);
+    if (held === undefined || held.count === 0) return;
+    if (offer.hasManifest) record.manifests.add(offer.content);
+    this.#enter(record, swarm, { held, wants: false });
+  }
+
+  #enter(
+    record: HostRecord,
+    swarm: Swarm,
+    peer: { readonly held: Bitfield; readonly wants: boolean; readonly window?: PieceWindow },
+  ): void {
+    const { id: content } = swarm.entry;
+    swarm.hosts.add(record);
+    record.swarms.set(content, peer.wants);
+    this.#parts.loop.handle({ type: 'peer-joined', host: record.description.id, content, ...peer });
+  }
+
+  #shape(entry: Entry, pieces: number, final: boolean): void {
+    const { pieceSize } = entry.shape;
+    const last = final && pieces > 0 ? pieceSpan(entry.shape, pieces - 1) : { start: 0, end: pieceSize };
+    this.#parts.loop.handle({
+      type: 'content-shaped',
+      content: entry.id,
+      pieceSize,
+      pieces,
+      lastPieceSize: last.end - last.start,
+      final,
+    });
+  }
+
+  #askManifest(record: HostRecord, content: ContentId): Promise<Manifest | undefined> {
+    return new Promise((resolve) => {
+      const end = (manifest: Manifest | undefined): void => {
+        clearTimeout(timer);
+        this.#awaitedManifests.delete(content);
+        resolve(manifest);
+      };
+      const timer = setTimeout(() => end(undefined), MANIFEST_TIMEOUT_MS);
+      this.#awaitedManifests.set(content, end);
+      record.session.send({ type: 'ask-manifest', content });
+    });
+  }
+
+  /** Swarms of contents that nobody wants or holds, and that were not asked for since `before`. */
+  idleSince(before: number): readonly Entry[] {
+    const idle: Entry[] = [];
+    for (const { entry, hosts, usedAt } of this.#swarms.values()) {
+      if (hosts.size === 0 && usedAt < before && entry.settled) idle.push(entry);
+    }
+    return idle;
+  }
+}
