@@ -2,7 +2,6 @@
  * One running download: the loop around transfer/ and its only writer. Everything that happens becomes an event, the
  * transfer answers with commands, and these are carried out here. Many askers share it (download-handle.ts).
  */
-import { unreachable } from '../base/assert.ts';
 import { Fault, type FaultValue } from '../protocol/faults.ts';
 import type { PieceIndex, TaskId } from '../protocol/ids.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
@@ -22,12 +21,8 @@ import { TaskLink } from './task-link.ts';
 
 /** Pieces that may wait for the disk, where the user did not say. */
 const CLIENT_QUEUE = 6;
-/** Progress is told at most this often. Milliseconds. */
-const PROGRESS_MS = 100;
 /** What setTimeout can bear. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-
-type Report = Extract<TransferCommand, { type: 'leave' | `report-${string}` }>;
 
 export class DownloadCore {
   readonly task: TaskId;
@@ -41,11 +36,9 @@ export class DownloadCore {
   readonly #readers = new Readers();
   readonly #opened = Promise.withResolvers<OpenedContent>();
   readonly #finished = Promise.withResolvers<DownloadResult>();
-  readonly #listeners = new Set<(progress: DownloadProgress) => void>();
   readonly #events: TransferEvent[] = [];
   #dispatching = false;
   #wake: NodeJS.Timeout | undefined;
-  #progressTimer: NodeJS.Timeout | undefined;
   #window: PieceWindow | null = null;
   #why: FaultValue | undefined;
   #fault: Fault | undefined;
@@ -135,8 +128,7 @@ export class DownloadCore {
   }
 
   onProgress(listener: (progress: DownloadProgress) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#tally.listen(listener);
   }
 
   /** The store dropped pieces of the content at hand. */
@@ -216,32 +208,7 @@ export class DownloadCore {
         this.#wakeAt(command.time);
         break;
       default:
-        this.#tell(command);
-    }
-  }
-
-  /** What the supernode is told. */
-  #tell(command: Report): void {
-    const { content } = this;
-    if (content === undefined) return;
-    switch (command.type) {
-      case 'report-held':
-        this.#link.reportHeld(content, [command.piece, command.lease, Math.round(command.millis)]);
-        break;
-      case 'report-failed':
-        this.#link.reportFailed(content, [command.piece, command.lease, command.fault]);
-        break;
-      case 'report-lost':
-        this.#link.send({ type: 'lost', content: content.id, pieces: command.pieces });
-        break;
-      case 'report-window':
-        this.#link.send({ type: 'window', content: content.id, window: command.window });
-        break;
-      case 'leave':
-        this.#link.send({ type: 'leave', content: content.id });
-        break;
-      default:
-        unreachable(command);
+        if (this.content !== undefined) this.#link.tell(this.content, command);
     }
   }
 
@@ -270,7 +237,6 @@ export class DownloadCore {
     const hasManifest = this.#place.proofs.manifest !== undefined;
     this.#dispatch({ type: 'opened', by, fresh, shape, held, hasManifest, ranges: meta.facts.ranges });
     this.#opened.resolve({ content: id, shape, facts: meta.facts });
-    this.#progressed();
   }
 
   async #lengthKnown(length: number): Promise<void> {
@@ -305,7 +271,6 @@ export class DownloadCore {
   #held(piece: PieceIndex, bytes: number, origin: Origin): void {
     this.#tally.add(origin, bytes);
     this.#readers.wake(piece);
-    this.#progressed();
   }
 
   #moveWindow(): void {
@@ -354,21 +319,11 @@ export class DownloadCore {
   #end(): void {
     this.#over = true;
     clearTimeout(this.#wake);
-    clearTimeout(this.#progressTimer);
     this.#jobs.stopAll();
     this.#link.close();
     this.#parts.bandwidth.closeTask(this.task);
     this.#readers.wakeAll();
-    for (const listener of this.#listeners) listener(this.progress);
-    this.#listeners.clear();
-  }
-
-  #progressed(): void {
-    if (this.#listeners.size === 0 || this.#progressTimer !== undefined) return;
-    this.#progressTimer = setTimeout(() => {
-      this.#progressTimer = undefined;
-      for (const listener of this.#listeners) listener(this.progress);
-    }, PROGRESS_MS);
+    this.#tally.close();
   }
 }
 

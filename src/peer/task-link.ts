@@ -2,12 +2,13 @@
  * One download's side of the session: it finds the supernode to ask, keeps the order of what comes in while a content is
  * being given its place, gathers what one turn has to report, and waits for a supernode that was lost.
  */
+import { unreachable } from '../base/assert.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { TaskId } from '../protocol/ids.ts';
 import type { FailedPiece, HeldPiece, HostMessage, PieceWindow, SupernodeMessage } from '../protocol/messages.ts';
 import type { TaskSpec } from '../protocol/task.ts';
 import type { StoredContent } from '../store/store.ts';
-import type { TransferEvent } from '../transfer/events.ts';
+import type { TransferCommand, TransferEvent } from '../transfer/events.ts';
 import { refusalOf } from '../transfer/refusal.ts';
 import { inventoryEntry } from './inventory.ts';
 import type { OpenedMessage } from './place.ts';
@@ -32,6 +33,9 @@ export type TaskLinkOptions = {
   readonly nodes: readonly string[];
   readonly sink: TaskLinkSink;
 };
+
+/** What a transfer has to say to the supernode. */
+export type Report = Extract<TransferCommand, { type: 'leave' | `report-${string}` }>;
 
 export class TaskLink implements LinkUser {
   readonly #options: TaskLinkOptions;
@@ -65,19 +69,30 @@ export class TaskLink implements LinkUser {
     });
   }
 
-  reportHeld(content: StoredContent, piece: HeldPiece): void {
-    this.#about(content);
-    this.#held.push(piece);
-  }
-
-  reportFailed(content: StoredContent, piece: FailedPiece): void {
-    this.#about(content);
-    this.#failed.push(piece);
-  }
-
-  send(message: HostMessage): void {
-    this.#flush();
-    this.#link?.send(message);
+  /** Tells the supernode; without one, nobody. */
+  tell(content: StoredContent, report: Report): void {
+    const { id } = content;
+    switch (report.type) {
+      case 'report-held':
+        this.#about(content);
+        this.#held.push([report.piece, report.lease, Math.round(report.millis)]);
+        break;
+      case 'report-failed':
+        this.#about(content);
+        this.#failed.push([report.piece, report.lease, report.fault]);
+        break;
+      case 'report-lost':
+        this.#send({ type: 'lost', content: id, pieces: report.pieces });
+        break;
+      case 'report-window':
+        this.#send({ type: 'window', content: id, window: report.window });
+        break;
+      case 'leave':
+        this.#send({ type: 'leave', content: id });
+        break;
+      default:
+        unreachable(report);
+    }
   }
 
   onMessage(message: SupernodeMessage): void {
@@ -189,6 +204,11 @@ export class TaskLink implements LinkUser {
         this.#waiting = false;
       },
     );
+  }
+
+  #send(message: HostMessage): void {
+    this.#flush();
+    this.#link?.send(message);
   }
 
   /** Reports of one turn go out together; those of another content go out first. */

@@ -37,6 +37,8 @@ type Link = 'none' | 'opening' | 'open' | 'lost' | 'refused';
 
 type OpenedEvent = Extract<TransferEvent, { type: 'opened' }>;
 
+const NO_SUPERNODE: FaultValue = { code: 'supernode-unreachable', message: 'no supernode can be reached' };
+
 export class Transfer {
   readonly #settings: TransferSettings;
   readonly #limits: TransferLimits;
@@ -65,7 +67,7 @@ export class Transfer {
     return this.#phase.name;
   }
 
-  /** Where a piece stands; undefined while no content is known. */
+  /** Undefined while no content is known. */
   stateOf(piece: PieceIndex): PieceState | undefined {
     return this.#fetching.pieces?.state(piece);
   }
@@ -227,7 +229,9 @@ export class Transfer {
 
   #sourceFailed(read: number, fault: FaultValue, now: Millis): void {
     if (fault.code === 'source-changed') {
-      if (this.#plan.runs(read)) this.#restart(fault, now);
+      if (!this.#plan.runs(read)) return;
+      this.#plan.stop();
+      this.#restart(fault, now);
       return;
     }
     const end = this.#plan.failed(read, fault, now);
@@ -270,14 +274,14 @@ export class Transfer {
   #goOn(now: Millis): void {
     switch (this.#phase.name) {
       case 'opening':
-        if (this.#link === 'lost' && now >= this.#openingUntil) this.#toSource(this.#reason(), now);
+        if (this.#link === 'lost' && now >= this.#openingUntil) this.#toSource(this.#plan.why ?? NO_SUPERNODE, now);
         break;
       case 'fetching':
         this.#watchSilence(now);
         break;
       case 'alone':
         this.#fetching.takeFromParents(this.#window, now);
-        if (now >= this.#phase.until && this.#fetching.idle) this.#toSource(this.#reason(), now);
+        if (now >= this.#phase.until && this.#fetching.idle) this.#toSource(this.#plan.why ?? NO_SUPERNODE, now);
         break;
       case 'sourcing':
         this.#fetching.takeFromParents(this.#window, now);
@@ -290,10 +294,6 @@ export class Transfer {
       this.#out.push(...this.#plan.next(pieces, this.#window, canShare, now));
     }
     this.#fetching.startWaiting();
-  }
-
-  #reason(): FaultValue {
-    return this.#plan.why ?? { code: 'supernode-unreachable', message: 'the supernode cannot be reached' };
   }
 
   #watchSilence(now: Millis): void {
@@ -343,7 +343,7 @@ export class Transfer {
       readAt: this.#plan.turnAt(now),
     });
     const time = isOver(this.#phase) ? turn : Math.min(this.#deadline.at, turn);
-    const wish = time === Number.POSITIVE_INFINITY ? null : time;
+    const wish = Number.isFinite(time) ? time : null;
     if (wish === this.#wakeAt) return;
     this.#wakeAt = wish;
     this.#out.push({ type: 'wake-at', time: wish });

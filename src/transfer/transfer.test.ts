@@ -1,0 +1,368 @@
+import { describe, expect, it } from 'vitest';
+import { assignedOf, Driver, heldOf, parentNamed, shapeOf, typesOf } from './transfer.fixture.ts';
+
+const refused = (
+  code: 'supernode-refused' | 'source-refused' | 'source-changed' | 'supernode-unreachable' | 'no-space',
+) => ({ type: 'refused', fault: { code, message: 'no' } }) as const;
+
+describe('a transfer under a supernode', () => {
+  it('fetches what is assigned at once and reports what is held', () => {
+    const driver = Driver.fetching(2);
+    expect(driver.on({ type: 'assigned', pieces: [assignedOf(0, 7)] })).toMatchObject([
+      { type: 'fetch', attempt: 1, piece: 0, digest: 'd' },
+    ]);
+    expect(driver.on({ type: 'piece-held', attempt: 1, piece: 0, millis: 5 })).toEqual([
+      { type: 'report-held', piece: 0, lease: 7, millis: 5 },
+    ]);
+  });
+
+  it('checks, leaves and finishes when all is held', () => {
+    const driver = Driver.fetching(1);
+    driver.on({ type: 'assigned', pieces: [assignedOf(0, 1)] });
+    expect(typesOf(driver.on({ type: 'piece-held', attempt: 1, piece: 0, millis: 1 }))).toEqual([
+      'report-held',
+      'check',
+    ]);
+    expect(typesOf(driver.on({ type: 'checked' }))).toEqual(['leave', 'finish']);
+    expect(driver.transfer.phase).toBe('finished');
+  });
+
+  it('finishes an empty content without a piece', () => {
+    const driver = new Driver();
+    driver.on({ type: 'start' });
+    expect(typesOf(driver.opened(0))).toEqual(['check']);
+  });
+
+  it('finishes at once when the supernode confirms what is on disk', () => {
+    const driver = new Driver();
+    driver.on({ type: 'start' });
+    expect(typesOf(driver.opened(2, { held: [0, 1] }))).toEqual(['check']);
+  });
+
+  it('keeps no more requests out than allowed, and goes on in the order of assignment', () => {
+    const driver = Driver.fetching(5, { limits: { requests: 2 } });
+    const first = driver.on({ type: 'assigned', pieces: [3, 1, 2].map((piece, at) => assignedOf(piece, at + 1)) });
+    expect(first).toMatchObject([{ piece: 3 }, { piece: 1 }]);
+    const next = driver.on({ type: 'piece-failed', attempt: 2, fault: 'peer-reset' });
+    expect(next).toMatchObject([
+      { type: 'report-failed', lease: 2 },
+      { type: 'fetch', piece: 2 },
+    ]);
+  });
+
+  it('reports a piece that is assigned although it is held', () => {
+    const driver = new Driver();
+    driver.on({ type: 'start' });
+    driver.opened(2, { held: [1] });
+    const commands = driver.on({ type: 'assigned', pieces: [assignedOf(1, 9)] });
+    expect(commands).toEqual([{ type: 'report-held', piece: 1, lease: 9, millis: 0 }]);
+  });
+
+  it('refuses an assignment that it cannot prove or that is beyond the content', () => {
+    const driver = Driver.fetching(2);
+    const unproved = { piece: 0, lease: 1, parent: parentNamed('p1') };
+    const commands = driver.on({ type: 'assigned', pieces: [unproved, assignedOf(2, 2)] });
+    expect(commands).toMatchObject([
+      { type: 'report-failed', lease: 1, fault: 'bad-message' },
+      { type: 'report-failed', lease: 2, fault: 'bad-message' },
+    ]);
+    driver.on({ type: 'manifest-known' });
+    expect(typesOf(driver.on({ type: 'assigned', pieces: [{ ...unproved, lease: 3 }] }))).toEqual(['fetch']);
+  });
+
+  it('aborts what is cancelled and takes it again when it is assigned again', () => {
+    const driver = Driver.fetching(2);
+    driver.on({ type: 'assigned', pieces: [assignedOf(0, 1)] });
+    expect(driver.on({ type: 'cancelled', leases: [1, 99] })).toEqual([{ type: 'abort', attempt: 1 }]);
+    expect(driver.transfer.stateOf(0)).toBe('missing');
+    expect(driver.on({ type: 'piece-failed', attempt: 1, fault: 'cancelled' })).toEqual([]);
+    expect(typesOf(driver.on({ type: 'assigned', pieces: [assignedOf(0, 2)] }))).toEqual(['fetch']);
+  });
+
+  it('takes a hedged piece from two parents and reports both leases when the first one is there', () => {
+    const driver = Driver.fetching(2);
+    driver.on({ type: 'assigned', pieces: [assignedOf(0, 1), assignedOf(0, 2, 'p2')] });
+    expect(driver.on({ type: 'piece-held', attempt: 2, piece: 0, millis: 3 })).toEqual([
+      { type: 'report-held', piece: 0, lease: 2, millis: 3 },
+      { type: 'abort', attempt: 1 },
+      { type: 'report-held', piece: 0, lease: 1, millis: 0 },
+    ]);
+  });
+
+  it.each([
+    [1, 1_000],
+    [500, 1_500],
+    [100_000, 10_000],
+  ])('after a piece in %i ms it waits for a parent for %i ms', (millis, stallMs) => {
+    const driver = Driver.fetching(3);
+    expect(driver.on({ type: 'assigned', pieces: [assignedOf(0, 1)] })).toMatchObject([{ stallMs: 3_000 }]);
+    driver.on({ type: 'piece-held', attempt: 1, piece: 0, millis });
+    expect(driver.on({ type: 'assigned', pieces: [assignedOf(1, 2)] })).toMatchObject([{ stallMs }]);
+  });
+
+  it('asks again when the supernode is silent with nothing on its way', () => {
+    const driver = Driver.fetching(2);
+    expect(driver.after(29_999)).toEqual([]);
+    expect(typesOf(driver.after(1))).toEqual(['open']);
+    const commands = driver.on({ type: 'assigned', pieces: [assignedOf(0, 1)] });
+    expect(typesOf(commands)).toEqual(['fetch']);
+  });
+
+  it('tells pieces that were lost on disk, and fetches again what was lost while it was checked', () => {
+    const driver = new Driver();
+    driver.on({ type: 'start' });
+    driver.opened(2, { held: [0, 1] });
+    expect(driver.on({ type: 'pieces-lost', pieces: [1] })).toEqual([{ type: 'report-lost', pieces: [1] }]);
+    expect(driver.transfer.phase).toBe('fetching');
+    expect(typesOf(driver.on({ type: 'assigned', pieces: [assignedOf(1, 1)] }))).toEqual(['fetch']);
+  });
+
+  it('gives a window on only while a supernode listens', () => {
+    const driver = new Driver();
+    driver.on({ type: 'start' });
+    const window = { from: 1, count: 2 };
+    expect(driver.on({ type: 'window', window })).toEqual([]);
+    driver.opened(4);
+    expect(driver.on({ type: 'window', window })).toEqual([{ type: 'report-window', window }]);
+  });
+});
+
+describe('a supernode that says no', () => {
+  it.each(['source-refused'] as const)('ends with %s, which is the source’s word', (code) => {
+    const driver = new Driver();
+    driver.on({ type: 'start' });
+    expect(driver.on(refused(code))).toEqual([{ type: 'fail', fault: { code, message: 'no' } }]);
+  });
+
+  it.each(['supernode-refused', 'supernode-unreachable', 'no-space'] as const)(
+    'sends the host to the source at once with %s',
+    (code) => {
+      const driver = new Driver();
+      driver.on({ type: 'start' });
+      expect(driver.on(refused(code))).toMatchObject([
+        { type: 'read-source', from: 0, end: null, why: { code, message: 'no' } },
+      ]);
+    },
+  );
+
+  it('fails where the source is forbidden, and not with a trouble of the supernode’s own', () => {
+    const driver = new Driver({ backToSource: false });
+    driver.on({ type: 'start' });
+    expect(driver.on(refused('no-space'))).toMatchObject([{ type: 'fail', fault: { code: 'supernode-refused' } }]);
+  });
+
+  it('begins anew when the content changed, but not for ever', () => {
+    const driver = Driver.fetching(2);
+    const broken = { type: 'broken', fault: { code: 'source-changed', message: 'new' } } as const;
+    expect(typesOf(driver.on(broken))).toEqual(['forget', 'open']);
+    driver.opened(3);
+    expect(typesOf(driver.on(broken))).toEqual(['forget', 'open']);
+    driver.opened(3);
+    expect(typesOf(driver.on(broken))).toEqual(['leave', 'fail']);
+  });
+
+  it('leaves a supernode that fails in the middle and reads the rest from the source', () => {
+    const driver = Driver.fetching(4);
+    driver.on({ type: 'assigned', pieces: [assignedOf(0, 1)] });
+    driver.on({ type: 'piece-held', attempt: 1, piece: 0, millis: 1 });
+    const broken = { type: 'broken', fault: { code: 'no-space', message: 'full' } } as const;
+    expect(typesOf(driver.on(broken))).toEqual(['leave']);
+    expect(driver.after(500)).toMatchObject([{ type: 'read-source', from: 1, end: 4 }]);
+  });
+});
+
+describe('a transfer whose supernode is lost', () => {
+  it('goes on with what is assigned, waits, and then reads the rest from the source', () => {
+    const driver = Driver.fetching(4);
+    driver.on({ type: 'assigned', pieces: [assignedOf(1, 1)] });
+    driver.on({ type: 'session-lost' });
+    expect(driver.transfer.phase).toBe('alone');
+    expect(driver.on({ type: 'piece-held', attempt: 1, piece: 1, millis: 9 })).toEqual([]);
+    expect(driver.after(6_400)).toEqual([]);
+    expect(driver.after(200)).toMatchObject([
+      { type: 'read-source', from: 0, end: 1, why: { code: 'supernode-unreachable' } },
+    ]);
+  });
+
+  it('asks known parents and takes from them what the manifest proves', () => {
+    const driver = Driver.fetching(4);
+    driver.on({ type: 'manifest-known' });
+    driver.on({ type: 'assigned', pieces: [assignedOf(0, 1)] });
+    driver.on({ type: 'piece-held', attempt: 1, piece: 0, millis: 1 });
+    expect(driver.on({ type: 'session-lost' })).toMatchObject([{ type: 'ask-parent', parent: { id: 'p1' } }]);
+    const commands = driver.on({ type: 'parent-held', parent: parentNamed('p1').id, held: heldOf(4, [0, 2, 3]) });
+    expect(commands).toMatchObject([
+      { type: 'fetch', piece: 2 },
+      { type: 'fetch', piece: 3 },
+    ]);
+    expect(commands.every((command) => command.type !== 'fetch' || command.digest === undefined)).toBe(true);
+  });
+
+  it('gives up on a parent that fails again and again, and then reads the source', () => {
+    const driver = Driver.fetching(1, { limits: { restMs: 10, alonePatienceMs: 2_000 } });
+    driver.on({ type: 'manifest-known' });
+    driver.on({ type: 'assigned', pieces: [assignedOf(0, 1)] });
+    driver.on({ type: 'session-lost' });
+    driver.on({ type: 'piece-failed', attempt: 1, fault: 'peer-reset' });
+    for (let round = 0; round < 20; round++) {
+      for (const command of driver.after(1_000)) {
+        if (command.type === 'ask-parent') {
+          driver.on({ type: 'parent-silent', parent: command.parent.id, fault: 'peer-reset' });
+        }
+      }
+    }
+    expect(driver.said.filter(({ type }) => type === 'ask-parent').length).toBeLessThanOrEqual(4);
+    expect(typesOf(driver.said)).toContain('read-source');
+  });
+
+  it('is assigned by the one that comes back, and no byte on its way comes twice', () => {
+    const driver = Driver.fetching(3);
+    driver.on({ type: 'assigned', pieces: [assignedOf(0, 1), assignedOf(1, 2)] });
+    driver.on({ type: 'session-lost' });
+    expect(typesOf(driver.on({ type: 'session-back' }))).toEqual(['open']);
+    expect(driver.on({ type: 'piece-held', attempt: 1, piece: 0, millis: 4 })).toEqual([]);
+    expect(driver.opened(3, { fresh: false, held: [0] })).toEqual([
+      { type: 'report-held', piece: 0, lease: 0, millis: 0 },
+    ]);
+    expect(driver.on({ type: 'assigned', pieces: [assignedOf(1, 8, 'p2'), assignedOf(2, 9, 'p2')] })).toMatchObject([
+      { type: 'fetch', piece: 2 },
+    ]);
+    expect(driver.on({ type: 'piece-held', attempt: 2, piece: 1, millis: 4 })).toEqual([
+      { type: 'report-held', piece: 1, lease: 0, millis: 0 },
+      { type: 'report-held', piece: 1, lease: 8, millis: 0 },
+    ]);
+  });
+
+  it('takes the piece from the new parent after all when the old one fails', () => {
+    const driver = Driver.fetching(2);
+    driver.on({ type: 'assigned', pieces: [assignedOf(0, 1)] });
+    driver.on({ type: 'session-lost' });
+    driver.on({ type: 'session-back' });
+    driver.opened(2, { fresh: false });
+    expect(driver.on({ type: 'assigned', pieces: [assignedOf(0, 5, 'p2')] })).toEqual([]);
+    expect(driver.on({ type: 'piece-failed', attempt: 1, fault: 'peer-stalled' })).toMatchObject([
+      { type: 'fetch', piece: 0, parent: { id: 'p2' } },
+    ]);
+  });
+
+  it('stops reading the source when the supernode is back', () => {
+    const driver = Driver.fetching(3);
+    driver.on({ type: 'session-lost' });
+    driver.after(8_000);
+    expect(driver.transfer.phase).toBe('sourcing');
+    driver.on({ type: 'piece-held', attempt: 0, piece: 0, millis: 0 });
+    driver.on({ type: 'session-back' });
+    expect(driver.opened(3, { fresh: false, held: [0] })).toMatchObject([{ type: 'stop-source', read: 1 }]);
+    expect(driver.on({ type: 'source-failed', read: 1, fault: { code: 'cancelled', message: '' } })).toEqual([]);
+    expect(driver.transfer.phase).toBe('fetching');
+  });
+
+  it('waits longer where the source is forbidden, then fails', () => {
+    const driver = Driver.fetching(2, { backToSource: false });
+    driver.on({ type: 'session-lost' });
+    expect(driver.after(14_999)).toEqual([]);
+    expect(driver.after(1)).toMatchObject([{ type: 'fail', fault: { code: 'supernode-unreachable' } }]);
+  });
+
+  it('reads the source when nobody comes back before the first answer', () => {
+    const driver = new Driver();
+    driver.on({ type: 'start' });
+    driver.on({ type: 'session-lost' });
+    expect(driver.after(5_000)).toMatchObject([{ type: 'read-source', from: 0, end: null }]);
+  });
+});
+
+describe('a transfer that reads the source', () => {
+  const alone = () => {
+    const driver = new Driver({ pattern: 'source' });
+    driver.on({ type: 'start' });
+    return driver;
+  };
+
+  it('never asks a supernode with the pattern source', () => {
+    const driver = alone();
+    expect(driver.said).toEqual([{ type: 'read-source', read: 1, from: 0, end: null }]);
+    expect(driver.on({ type: 'session-back' })).toEqual([]);
+  });
+
+  it('resumes run by run, beginning where a reader waits', () => {
+    const driver = alone();
+    driver.opened(6, { by: 'source', held: [1, 4] });
+    driver.on({ type: 'window', window: { from: 2, count: 4 } });
+    driver.on({ type: 'piece-held', attempt: 0, piece: 0, millis: 0 });
+    expect(driver.on({ type: 'source-ended', read: 1 })).toMatchObject([{ type: 'read-source', from: 2, end: 4 }]);
+    driver.on({ type: 'piece-held', attempt: 0, piece: 2, millis: 0 });
+    driver.on({ type: 'piece-held', attempt: 0, piece: 3, millis: 0 });
+    expect(driver.on({ type: 'source-ended', read: 2 })).toMatchObject([{ type: 'read-source', from: 5, end: 6 }]);
+  });
+
+  it('reads all of a source without ranges again', () => {
+    const driver = alone();
+    driver.opened(3, { by: 'source', held: [0], ranges: false });
+    driver.on({ type: 'piece-held', attempt: 0, piece: 1, millis: 0 });
+    driver.on({ type: 'source-failed', read: 1, fault: { code: 'source-unreachable', message: 'cut' } });
+    expect(driver.after(300)).toMatchObject([{ type: 'read-source', from: 0, end: null }]);
+  });
+
+  it('tries again after a rest for as long as pieces come, then gives up', () => {
+    const driver = alone();
+    driver.opened(9, { by: 'source' });
+    const fault = { code: 'source-unreachable', message: 'cut' } as const;
+    let reads = 0;
+    for (let round = 0; round < 20 && driver.transfer.phase === 'sourcing'; round++) {
+      reads++;
+      if (round === 2) driver.on({ type: 'piece-held', attempt: 0, piece: 0, millis: 0 });
+      driver.on({ type: 'source-failed', read: reads, fault });
+      driver.after(20_000);
+    }
+    expect(reads).toBe(7);
+    expect(driver.said.at(-1)).toEqual({ type: 'fail', fault });
+  });
+
+  it('ends with the source’s own no', () => {
+    const driver = alone();
+    const fault = { code: 'source-refused', message: '404', sourceStatus: 404 } as const;
+    expect(driver.on({ type: 'source-failed', read: 1, fault })).toEqual([{ type: 'fail', fault }]);
+  });
+
+  it('learns the length at the end of a content of unknown length', () => {
+    const driver = alone();
+    const unknown = { length: null, pieceSize: shapeOf(1).pieceSize };
+    driver.on({
+      ...{ type: 'opened', by: 'source', fresh: true, hasManifest: false, ranges: false },
+      shape: unknown,
+      held: heldOf(0),
+    });
+    driver.on({ type: 'piece-held', attempt: 0, piece: 0, millis: 0 });
+    expect(driver.on({ type: 'shaped', shape: shapeOf(2) })).toEqual([]);
+    expect(typesOf(driver.on({ type: 'piece-held', attempt: 0, piece: 1, millis: 0 }))).toEqual([
+      'stop-source',
+      'check',
+    ]);
+  });
+
+  it('begins anew at once when the source has another content now', () => {
+    const driver = alone();
+    driver.opened(3, { by: 'source', held: [0] });
+    const changed = { code: 'source-changed', message: 'etag' } as const;
+    expect(driver.on({ type: 'source-failed', read: 1, fault: changed })).toEqual([
+      { type: 'forget' },
+      { type: 'read-source', read: 2, from: 0, end: null },
+    ]);
+  });
+});
+
+describe('the time for the whole', () => {
+  it('ends it with a timeout', () => {
+    const driver = Driver.fetching(2, { timeoutMs: 1_000 });
+    expect(driver.after(999)).toEqual([]);
+    expect(driver.after(1)).toMatchObject([{ type: 'leave' }, { type: 'fail', fault: { code: 'timeout' } }]);
+    expect(driver.on({ type: 'stopped', fault: { code: 'cancelled', message: '' } })).toEqual([]);
+  });
+
+  it('follows from the length and the least rate', () => {
+    const driver = Driver.fetching(400, { minRate: 1024 * 1024, limits: { silenceMs: 1e9 } });
+    expect(driver.after(49_000)).toEqual([]);
+    expect(driver.after(1_001)).toMatchObject([{ type: 'leave' }, { type: 'fail', fault: { code: 'timeout' } }]);
+  });
+});
