@@ -184,6 +184,12 @@ export function makeFolder(path: string): Promise<void> {
   return diskCall<void>('make', path, (done) => fs.mkdir(path, { recursive: true }, (error) => done(error)));
 }
 
+/** False when there is one of that name already; the folder above it must be there. */
+export async function makeNewFolder(path: string): Promise<boolean> {
+  const made = diskCall<void>('make', path, (done) => fs.mkdir(path, (error) => done(error))).then(() => true);
+  return unless('EEXIST', false, made);
+}
+
 /** Names in a folder; none when it is not there. */
 export function listFolder(path: string): Promise<readonly string[]> {
   return unless(

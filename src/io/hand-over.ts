@@ -27,7 +27,7 @@ export type HandOverRequest = {
 };
 
 /** The file system, or the pair of them, cannot do it; anything else is a real error. */
-const CANNOT = new Set(['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY', 'EPERM', 'EMLINK', 'EACCES']);
+const CANNOT = new Set(['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY', 'EPERM', 'EMLINK']);
 
 /** Folders of destinations where a reflink was refused: trying again would cost a file made and removed each time. */
 const withoutReflink = new Set<string>();

@@ -11,7 +11,16 @@
  *     root/trash/                           contents on their way out
  */
 import { join } from 'node:path';
-import { listFolder, loadJson, makeFolder, readSmall, removeTree, saveAtomically, truncateFile } from '../io/disk.ts';
+import {
+  listFolder,
+  loadJson,
+  makeFolder,
+  makeNewFolder,
+  readSmall,
+  removeTree,
+  saveAtomically,
+  truncateFile,
+} from '../io/disk.ts';
 import { LazyFile } from '../io/open-files.ts';
 import { Fault } from '../protocol/faults.ts';
 import { type ContentId, parseContentId } from '../protocol/ids.ts';
@@ -87,7 +96,10 @@ export async function makeContent(
   const { id, shape, meta } = made;
   const folder = folders.of(id);
   await folders.make(join(folders.contents, id.slice(0, 2)));
-  await makeFolder(folder);
+  if (!(await makeNewFolder(folder))) {
+    await removeTree(folder);
+    await makeFolder(folder);
+  }
   const { bootId } = home;
   const journal = await Journal.make(home.files, join(folder, JOURNAL_NAME), { shape, bootId });
   const usedAt = home.clock.wall();

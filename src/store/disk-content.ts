@@ -262,7 +262,8 @@ export class DiskContent implements StoredContent, Tenant {
   #rested(): void {
     this.#reservation.lower(0);
     if (this.usedAt - this.#savedUse < SAVE_USE_MS) return;
-    this.usage.during(() => this.saveMeta()).catch(this.#report);
+    // A content that is closed already has saved its use, or needs it no more.
+    if (!this.usage.closed) this.usage.during(() => this.saveMeta()).catch(this.#report);
   }
 
   readonly #report = (error: unknown): void => this.#home.onError(Fault.of(error));

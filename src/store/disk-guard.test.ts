@@ -44,7 +44,11 @@ test('a hand-over without copy costs no byte: the output is the same file or sha
   const way = await content.handOver(home.out(), {});
   expect(['link', 'reflink']).toContain(way);
   const output = await stat(home.out());
-  if (way === 'link') expect(output.ino).toBe((await stat(home.path(A, 'data'))).ino);
+  if (way === 'link') {
+    expect(output.ino).toBe((await stat(home.path(A, 'data'))).ino);
+    // A whole second, so that any write after this one shows, however coarse the kernel's clock is.
+    expect((await stat(home.out(), { bigint: true })).mtimeNs % 1_000_000_000n).toBe(0n);
+  }
   expect(output.mode & 0o777).toBe(ownMode());
 });
 
@@ -152,6 +156,16 @@ test('a data file that was replaced under our hands is looked at anew', async ()
   await putPiece(content, BYTES, 0);
   await content.handOver(home.out(), {});
   expect(await readFile(home.out())).toEqual(BYTES);
+});
+
+test('a data file that was moved away and replaced under our hands is not handed over', async () => {
+  await using home = await DiskHome.make();
+  const { content, lost } = await complete(home);
+  await content.verify();
+  await rename(home.path(A, 'data'), home.out('moved'));
+  await writeFile(home.path(A, 'data'), withChange(BYTES, 2 * PIECE));
+  await expect(content.handOver(home.out(), {})).rejects.toMatchObject({ code: 'peer-lacks' });
+  expect(lost).toEqual([2]);
 });
 
 test('a data file that was deleted under our hands loses all, and the content can be filled again', async () => {

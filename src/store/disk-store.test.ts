@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, copyFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, link, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -233,6 +233,31 @@ test('never more files are open than allowed, whatever goes on at the same time'
   );
   await home.store.close();
   expect(home.store.openFiles).toBe(0);
+});
+
+test('what lies in the folder of a new content is none of it', async () => {
+  await using home = await DiskHome.make();
+  const old = bytesOf(3 * PIECE, 9);
+  await mkdir(dirname(home.path(A, 'data')), { recursive: true });
+  await writeFile(home.path(A, 'data'), old);
+  await link(home.path(A, 'data'), home.out('user'));
+  const bytes = bytesOf(PIECE + 1);
+  const content = await home.store.create(A, shapeOf(bytes.length), META);
+  await putAll(content, bytes);
+  await content.handOver(home.out(), {});
+  expect(await readFile(home.out())).toEqual(bytes);
+  expect(await readFile(home.out('user'))).toEqual(old);
+});
+
+test('a release after the end of the store is no trouble', async () => {
+  await using home = await DiskHome.make();
+  const content = await home.store.create(A, shapeOf(0), META);
+  content.acquire();
+  await home.store.close();
+  home.clock.advance(1_000_000);
+  content.release();
+  await home.store.close();
+  expect(home.faults).toEqual([]);
 });
 
 test('removing deletes the folder, and what was being deleted is gone after a crash', async () => {

@@ -46,6 +46,10 @@ export class Usage {
     return this.#busy === 0 && !this.running;
   }
 
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
   touch(): void {
     this.#usedAt = Math.max(this.#usedAt, this.#clock.wall());
   }
