@@ -64,6 +64,25 @@ export class ChildChooser {
   #within(swarm: Swarm, parent: Host, group: Group, importInto: Group | undefined, now: Millis): Choice | undefined {
     this.#sample(swarm, parent, group, now);
     const parentPeer = swarm.peerOf(parent);
+    if (this.#limits.pieceFirst) {
+      const order = [...this.#peers.keys()].sort((a, b) => (this.#keys[a] ?? 0) - (this.#keys[b] ?? 0));
+      const { rarity, rows } = swarm;
+      const first = rarity.firstWith(1);
+      const end = Math.min(first + 256, rarity.size);
+      for (let i = first; i < end; i++) {
+        const piece = rarity.order[i] ?? 0;
+        if (!rows.held(parentPeer, piece)) continue;
+        if (importInto?.has(piece)) continue;
+        for (const at of order) {
+          const child = this.#peers[at] ?? -1;
+          if (rows.taken(child, piece)) continue;
+          this.#choice.child = child;
+          this.#choice.piece = piece;
+          return this.#choice;
+        }
+      }
+      return undefined;
+    }
     for (let left = this.#peers.length; left > 0; left--) {
       const at = this.#best(left);
       const child = this.#peers[at] ?? -1;
@@ -87,26 +106,28 @@ export class ChildChooser {
     return best;
   }
 
-  #sample(swarm: Swarm, parent: Host, group: Group, _now: Millis): void {
+  #sample(swarm: Swarm, parent: Host, group: Group, now: Millis): void {
     const { samples, smallSwarm } = this.#limits;
     const needy = group.needy;
+    const backlog = parent.upBacklogMs(now, this.#limits) + this.#limits.slackMs;
     this.#peers.length = 0;
     this.#keys.length = 0;
     if (needy.length <= smallSwarm) {
       const start = this.#random.below(needy.length);
-      for (let i = 0; i < needy.length; i++) this.#consider(swarm, parent, needy[(start + i) % needy.length] ?? -1);
+      for (let i = 0; i < needy.length; i++) this.#consider(swarm, parent, needy[(start + i) % needy.length] ?? -1, now, backlog);
     } else {
       for (let i = 0; i < samples * 2 && this.#peers.length < samples; i++) {
-        this.#consider(swarm, parent, needy[this.#random.below(needy.length)] ?? -1);
+        this.#consider(swarm, parent, needy[this.#random.below(needy.length)] ?? -1, now, backlog);
       }
     }
     this.#rank(swarm, parent);
   }
 
-  #consider(swarm: Swarm, parent: Host, peer: number): void {
+  #consider(swarm: Swarm, parent: Host, peer: number, now: Millis, backlog: number): void {
     const child = swarm.hosts[peer];
     if (child === undefined || child === parent) return;
     if (!child.hasDownRoom(swarm.pieceSize, this.#limits) || !this.#mayMeet(parent, child)) return;
+    if (child.downs.length > 0 && child.downBacklogMs(now, this.#limits) > backlog) return;
     this.#peers.push(peer);
   }
 

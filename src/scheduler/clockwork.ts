@@ -12,6 +12,8 @@ import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
 
 const TICK_MS = 100;
+/** Parents looked at in one sweep of a swarm for children that nobody feeds. */
+const SWEEP_LOOKS = 20_000;
 /** Children with at most this many pieces to come are worth a hedge. */
 const HEDGE_PIECES = 4;
 
@@ -56,6 +58,7 @@ export class Clockwork {
       wanting ||= swarm.active;
     }
     let next = wanting ? now + TICK_MS : Number.POSITIVE_INFINITY;
+    if (!this.#core.ready.empty) next = now + this.#core.limits.gatherMs;
     for (const host of isolated) next = Math.min(next, Math.max(host.trust.until, now));
     // An earlier wish still stands; one far ahead of a clock that went back does not.
     if (next >= this.#wakeAt && this.#wakeAt > now - TICK_MS) return;
@@ -75,10 +78,11 @@ export class Clockwork {
   }
 
   #sweep(swarm: Swarm, now: Millis): void {
+    let looks = SWEEP_LOOKS;
     for (const peer of swarm.peers()) {
       const host = swarm.hosts[peer];
       if (host === undefined || !swarm.wants(peer) || swarm.complete(peer)) continue;
-      if (host.downs.length === 0) this.#dispatcher.rescue(swarm, host, now);
+      if (host.downs.length === 0 && looks > 0) looks -= this.#dispatcher.rescue(swarm, host, looks, now);
       else if (swarm.pieces - swarm.heldCount(peer) <= HEDGE_PIECES) this.#hedge(swarm, host, now);
     }
   }

@@ -3,7 +3,7 @@ import type { Random } from '../base/random.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { SchedulerCommand } from './events.ts';
 import type { Host, HostTable } from './host-table.ts';
-import type { Leases } from './leases.ts';
+import type { Lease, Leases } from './leases.ts';
 import type { Limits } from './limits.ts';
 import type { Pairs } from './pairs.ts';
 import type { Swarm } from './swarm.ts';
@@ -17,6 +17,8 @@ export type Core = {
   readonly pairs: Pairs;
   readonly ready: ReadyHosts;
   readonly isolated: Set<Host>;
+  /** What was begun since the batch began. */
+  readonly fresh: { readonly lease: Lease; readonly command: SchedulerCommand }[];
   /** Commands of the call that is running. */
   out: SchedulerCommand[];
 };

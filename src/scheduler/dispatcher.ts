@@ -30,7 +30,8 @@ export class Dispatcher {
   }
 
   settle(now: Millis): void {
-    const { ready, hosts, limits } = this.#core;
+    const { ready, limits } = this.#core;
+    this.#core.fresh.length = 0;
     while (!ready.empty) {
       const children = ready.children;
       const parents = ready.parents;
@@ -39,23 +40,27 @@ export class Dispatcher {
       for (const child of children) child.hungry = false;
       for (const parent of parents) parent.ready = false;
       for (const child of children) this.#read(child, now);
-      if (parents.length > 1 && hosts.size <= limits.poorestFirstHosts) parents.sort((a, b) => wealth(a) - wealth(b));
-      for (const parent of parents) this.#serve(parent, now);
+      for (const parent of poorestFirst(parents)) this.#serve(parent, now);
       for (const child of children) this.#feed(child, now);
+      if (limits.swaps > 0) for (const child of children) this.#rematch(child, now);
     }
   }
 
-  /** Feeds a child that the samples have missed, looking at every peer; true when something was found. */
-  rescue(swarm: Swarm, child: Host, now: Millis): boolean {
-    const peer = swarm.peerOf(child);
-    const { rows, rarity } = swarm;
-    for (let i = rarity.firstWith(1); i < rarity.size; i++) {
-      const piece = rarity.order[i] ?? 0;
-      if (rows.taken(peer, piece) || swarm.holders(piece) === 0) continue;
-      const parent = this.#parents.choose(swarm, child, piece, true);
-      if (parent !== undefined) return this.#transfers.begin(swarm, parent, child, piece, now);
+  /**
+   * Feeds a child that the samples have missed: every parent with room is in the swarm's idle list. Looks at `looks` of
+   * them at most and returns how many it has looked at.
+   */
+  rescue(swarm: Swarm, child: Host, looks: number, now: Millis): number {
+    let looked = 0;
+    for (const parent of swarm.idle) {
+      if (looked++ >= looks) break;
+      if (parent === child || !parent.serves || !parent.hasUpRoom(swarm.pieceSize, this.#core.limits)) continue;
+      const piece = swarm.peerOf(parent) < 0 ? NO_PIECE : this.#useful(swarm, parent, child);
+      if (piece === NO_PIECE) continue;
+      this.#transfers.begin(swarm, parent, child, piece, now);
+      break;
     }
-    return false;
+    return looked;
   }
 
   /** A second parent for a piece that is late. */
@@ -109,21 +114,65 @@ export class Dispatcher {
         if (looks-- === 0 || !child.hasDownRoom(swarm.pieceSize, limits)) break;
         swarm.idle.delete(parent);
         if (!parent.serves || !parent.hasUpRoom(swarm.pieceSize, limits)) continue;
-        if (parent === child || !this.#core.pairs.mayMeet(parent, child)) continue;
-        const parentPeer = swarm.peerOf(parent);
-        if (parentPeer < 0) continue;
-        const foreign = parent.idc !== child.idc && swarm.woes(peer) < limits.desperateFailures;
-        const query = {
-          swarm,
-          parent: parentPeer,
-          child: peer,
-          importInto: foreign ? swarm.groupOf(child) : undefined,
-        };
-        const piece = choosePiece(query, limits.walkPieces, random);
+        if (parent === child) continue;
+        if (child.downs.length > 0 && child.downBacklogMs(now, limits) > parent.upBacklogMs(now, limits) + limits.slackMs) {
+          swarm.idle.add(parent);
+          continue;
+        }
+        if (swarm.peerOf(parent) < 0) continue;
+        const piece = this.#useful(swarm, parent, child);
         swarm.idle.add(parent);
         if (piece !== NO_PIECE) this.#transfers.begin(swarm, parent, child, piece, now);
       }
     }
+  }
+
+  /**
+   * A child that got nothing and a parent that found nobody can still both be served when a pair of this same batch
+   * changes partners: an augmenting path of length three.
+   */
+  #rematch(child: Host, now: Millis): void {
+    const { limits, random, fresh, out } = this.#core;
+    if (child.downs.length > 0 || fresh.length === 0) return;
+    for (const swarm of child.swarms) {
+      const peer = swarm.peerOf(child);
+      if (!swarm.wants(peer) || swarm.takenCount(peer) === swarm.pieces) continue;
+      let looks = 4;
+      for (const parent of swarm.idle) {
+        if (looks-- === 0) return;
+        const giver = swarm.peerOf(parent);
+        if (parent === child || !parent.serves || parent.ups.length > 0 || giver < 0) continue;
+        for (let i = 0; i < limits.swaps; i++) {
+          const at = random.below(fresh.length);
+          const pair = fresh[at];
+          if (pair === undefined || pair.lease.swarm !== swarm || pair.lease.twin !== undefined) continue;
+          const { parent: other, child: theirs } = pair.lease;
+          if (!this.#core.leases.isOpen(pair.lease) || theirs === parent || other.ups.length > 1 || theirs.downs.length > 1) continue;
+          const one = this.#useful(swarm, other, child);
+          if (one === NO_PIECE) continue;
+          const two = this.#useful(swarm, parent, theirs);
+          if (two === NO_PIECE) continue;
+          this.#transfers.dropped(pair.lease, false);
+          const command = out.indexOf(pair.command);
+          out.splice(command, 1);
+          fresh[at] = fresh[fresh.length - 1] ?? pair;
+          fresh.pop();
+          swarm.idle.delete(parent);
+          this.#transfers.begin(swarm, other, child, one, now);
+          this.#transfers.begin(swarm, parent, theirs, two, now);
+          return;
+        }
+      }
+    }
+  }
+
+  #useful(swarm: Swarm, parent: Host, child: Host): number {
+    const { limits, random, pairs } = this.#core;
+    const peer = swarm.peerOf(child);
+    if (!pairs.mayMeet(parent, child)) return NO_PIECE;
+    const foreign = parent.idc !== child.idc && swarm.woes(peer) < limits.desperateFailures;
+    const importInto = foreign ? swarm.groupOf(child) : undefined;
+    return choosePiece({ swarm, parent: swarm.peerOf(parent), child: peer, importInto }, limits.walkPieces, random);
   }
 
   /** A reader's window goes first: its missing pieces in order, each from the parent that is done first. */
@@ -144,7 +193,20 @@ export class Dispatcher {
   }
 }
 
+function poorestFirst(parents: Host[]): Host[] {
+  if (parents.length < 2) return parents;
+  const runs: Host[][] = [];
+  for (const parent of parents) {
+    const at = wealth(parent) + 1;
+    const run = runs[at];
+    if (run === undefined) runs[at] = [parent];
+    else run.push(parent);
+  }
+  return runs.flat();
+}
+
 function wealth(host: Host): number {
+  if (host.seed) return -1;
   let held = 0;
   for (const swarm of host.active) held += swarm.heldCount(swarm.peerOf(host));
   return held;

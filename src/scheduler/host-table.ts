@@ -23,6 +23,9 @@ export class Host {
   live = true;
   readonly up = new RateMeter();
   readonly down = new RateMeter();
+  /** Since when the first of the outstanding transfers has had the link: the last end, or the first begin. */
+  upAt: Millis = 0;
+  downAt: Millis = 0;
   upBytes = 0;
   downBytes = 0;
   readonly ups: Lease[] = [];
@@ -59,6 +62,15 @@ export class Host {
     return this.downs.length === 0 || this.downBytes + pieceSize <= childWindow(this.down.rate, pieceSize, limits);
   }
 
+  /** Milliseconds until its uplink has sent what is outstanding there, as far as one can know. */
+  upBacklogMs(now: Millis, limits: Limits): Millis {
+    return backlogMs(this.upBytes, this.ups.length, now - this.upAt, this.up.rate || limits.assumedBytesPerSecond);
+  }
+
+  downBacklogMs(now: Millis, limits: Limits): Millis {
+    return backlogMs(this.downBytes, this.downs.length, now - this.downAt, this.down.rate || limits.assumedBytesPerSecond);
+  }
+
   /** When the last byte of what is outstanding at it, and of `bytes` more, is expected; from now on. */
   expectedUpMs(bytes: number, limits: Limits): Millis {
     return ((this.upBytes + bytes) * 1000) / (this.up.rate || limits.assumedBytesPerSecond);
@@ -78,6 +90,13 @@ export class Host {
     this.active.splice(at, 1);
     if (at < this.turn) this.turn--;
   }
+}
+
+/** What has passed since the last end of a transfer counts for at most one transfer. */
+function backlogMs(bytes: number, transfers: number, elapsed: Millis, rate: number): Millis {
+  if (transfers === 0) return 0;
+  const all = (bytes * 1000) / rate;
+  return Math.max(all - Math.max(elapsed, 0), all * (1 - 1 / transfers));
 }
 
 export class HostTable {

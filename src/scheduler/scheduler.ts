@@ -38,6 +38,7 @@ export class Scheduler implements SchedulerCore {
       pairs: new Pairs(),
       ready: new ReadyHosts(),
       isolated: new Set(),
+      fresh: [],
       out: [],
     };
     const transfers = new Transfers(this.#core);
@@ -50,7 +51,8 @@ export class Scheduler implements SchedulerCore {
   handle(event: SchedulerEvent, now: Millis): readonly SchedulerCommand[] {
     this.#core.out = [];
     this.#apply(event, now);
-    this.#dispatcher.settle(now);
+    const gathers = this.#core.limits.gatherMs >= 0 && event.type !== 'tick';
+    if (!gathers) this.#dispatcher.settle(now);
     this.#clockwork.speak(now);
     return this.#core.out;
   }

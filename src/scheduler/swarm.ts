@@ -14,6 +14,7 @@ import { RarityOrder } from './rarity.ts';
 
 const WANTS = 1;
 const SERVES = 2;
+const FULL = 4;
 const NOWHERE = -1;
 const FIRST_PEERS = 8;
 
@@ -192,6 +193,14 @@ export class Swarm {
     host.swarms.delete(this);
   }
 
+  /** Whether its downlink has as much to do as it may. */
+  setFull(peer: number, full: boolean): void {
+    const flags = this.#flags[peer] ?? 0;
+    if (full === ((flags & FULL) !== 0)) return;
+    this.#flags[peer] = flags ^ FULL;
+    this.#updateNeed(peer);
+  }
+
   /** Whether its copies are there for others. */
   setServes(peer: number, serves: boolean): void {
     if (serves === this.serves(peer)) return;
@@ -280,7 +289,8 @@ export class Swarm {
   #updateNeed(peer: number): void {
     const host = this.hosts[peer];
     if (host === undefined) return;
-    const needs = this.wants(peer) && (this.#taken[peer] ?? 0) < this.pieces;
+    const idle = ((this.#flags[peer] ?? 0) & (WANTS | FULL)) === WANTS;
+    const needs = idle && (this.#taken[peer] ?? 0) < this.pieces;
     const at = this.#needyAt[peer] ?? NOWHERE;
     if (needs === at >= 0) return;
     const needy = this.groupOf(host).needy;

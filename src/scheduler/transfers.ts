@@ -25,8 +25,14 @@ export class Transfers {
     const expectedMs = Math.max(parent.expectedUpMs(bytes, limits), child.expectedDownMs(bytes, limits));
     const patience = 2 ** Math.min(swarm.woes(peer), 6);
     const wait = Math.max(limits.minDeadlineMs, limits.deadlineFactor * expectedMs + limits.deadlineSlackMs) * patience;
-    if (parent.ups.length === 0) parent.up.busy(now);
-    if (child.downs.length === 0) child.down.busy(now);
+    if (parent.ups.length === 0) {
+      parent.up.busy(now);
+      parent.upAt = now;
+    }
+    if (child.downs.length === 0) {
+      child.down.busy(now);
+      child.downAt = now;
+    }
     const lease = leases.open(
       { swarm, parent, child, piece, bytes, startedAt: now, expectedMs },
       now + Math.min(wait, limits.maxDeadlineMs),
@@ -37,7 +43,10 @@ export class Transfers {
       late.twin = lease;
     } else swarm.take(peer, piece);
     swarm.leases.add(lease);
-    out.push({ type: 'assign', content: swarm.content, child: child.id, parent: parent.id, piece, lease: lease.id });
+    this.#updateRoom(child);
+    const command = { type: 'assign' as const, content: swarm.content, child: child.id, parent: parent.id, piece, lease: lease.id };
+    out.push(command);
+    this.#core.fresh.push({ lease, command });
     return true;
   }
 
@@ -45,6 +54,8 @@ export class Transfers {
     const { parent, child, swarm } = lease;
     parent.up.carried(lease.bytes, now);
     child.down.carried(lease.bytes, now);
+    parent.upAt = now;
+    child.downAt = now;
     swarm.delivered++;
     const took = millis > 0 ? millis : now - lease.startedAt;
     if (swarm.medianMs === 0) swarm.medianMs = took;
@@ -66,8 +77,16 @@ export class Transfers {
   #close(lease: Lease): void {
     this.#core.leases.close(lease);
     lease.swarm.leases.delete(lease);
+    this.#updateRoom(lease.child);
     this.#core.ready.wakeParent(lease.parent);
     this.#core.ready.wakeChild(lease.child);
+  }
+
+  /** The downlink is the host's, so that what it gets in one swarm counts in all. */
+  #updateRoom(child: Host): void {
+    for (const swarm of child.swarms) {
+      swarm.setFull(swarm.peerOf(child), !child.hasDownRoom(swarm.pieceSize, this.#core.limits));
+    }
   }
 
   /** Leases of this child for this piece, at most two. */

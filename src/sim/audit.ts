@@ -1,10 +1,11 @@
 /** Counts the scheduler's state again from its rows, and says what differs from what it keeps. */
 import type { Core } from '../scheduler/core.ts';
+import type { Limits } from '../scheduler/limits.ts';
 import type { Swarm } from '../scheduler/swarm.ts';
 
 export function auditState(state: Core): string | undefined {
   for (const swarm of state.swarms.values()) {
-    const problem = auditSwarm(swarm);
+    const problem = auditSwarm(swarm, state.limits);
     if (problem !== undefined) return `${swarm.content.slice(0, 8)}: ${problem}`;
   }
   for (const host of state.hosts.values()) {
@@ -20,7 +21,7 @@ export function auditState(state: Core): string | undefined {
   return undefined;
 }
 
-function auditSwarm(swarm: Swarm): string | undefined {
+function auditSwarm(swarm: Swarm, limits: Limits): string | undefined {
   const copies = new Array<number>(swarm.pieces).fill(0);
   const holders = new Array<number>(swarm.pieces).fill(0);
   const inGroups = new Map<number, number[]>();
@@ -48,7 +49,7 @@ function auditSwarm(swarm: Swarm): string | undefined {
     }
     if (held !== swarm.heldCount(peer) || taken !== swarm.takenCount(peer)) return `${host.id}: ${held} of ${taken} pieces`;
     if (swarm.wants(peer) && !swarm.complete(peer)) wanting++;
-    if (swarm.wants(peer) && taken < swarm.pieces) needy++;
+    if (swarm.wants(peer) && taken < swarm.pieces && host.hasDownRoom(swarm.pieceSize, limits)) needy++;
   }
   if (wanting !== swarm.wanting) return `${swarm.wanting} wanting, counted ${wanting}`;
   if (needy !== swarm.needy) return `${swarm.needy} needy, counted ${needy}`;
