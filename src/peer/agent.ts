@@ -15,6 +15,7 @@ import { taskIdentity } from '../protocol/identity.ts';
 import type { ContentId, PieceIndex, TaskId } from '../protocol/ids.ts';
 import type { SupernodeMessage } from '../protocol/messages.ts';
 import { createSources } from '../source/sources.ts';
+import { servable } from '../store/serving.ts';
 import type { ContentStore, StoredContent } from '../store/store.ts';
 import { Bandwidth, type BandwidthLimits } from './bandwidth.ts';
 import { CheckedDigests } from './check-whole.ts';
@@ -23,7 +24,7 @@ import { DownloadHandle } from './download-handle.ts';
 import type { Download, DownloadRequest, Engine } from './engine.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Node } from './node-list.ts';
-import { servable } from './serving.ts';
+
 import { ENGINE_DEFAULTS, type EngineSettings } from './settings.ts';
 import type { SupernodeLink } from './supernode-link.ts';
 import { Supernodes } from './supernodes.ts';

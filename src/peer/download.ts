@@ -50,8 +50,8 @@ export class DownloadCore {
     this.#request = request;
     this.#transfer = transferOf(parts, request);
     const { spec, nodes } = request;
-    const { watch, random, clock, store, supernodes } = parts;
-    const place = new Place({ store, watch, random, wall: () => clock.wall() }, task, spec);
+    const { watch, clock, store, supernodes } = parts;
+    const place = new Place({ store, watch, unique, wall: () => clock.wall() }, task, spec);
     this.#place = place;
     const queue = Math.max(1, request.clientQueue ?? CLIENT_QUEUE);
     const dispatch = (event: TransferEvent) => this.#dispatch(event);
@@ -325,6 +325,10 @@ export class DownloadCore {
     this.#readers.wakeAll();
     this.#tally.close();
   }
+}
+
+function unique(): string {
+  return crypto.randomUUID().replaceAll('-', '');
 }
 
 function bytesOf(content: StoredContent, piece: PieceIndex): number {

@@ -1,11 +1,6 @@
-/** The wire form of what is held: base64 of the bitfield, or `all`. */
+/** What another host says that it holds: base64 of the bitfield, or `all`. */
 import { Bitfield } from '../base/bitfield.ts';
 import { type ContentShape, pieceCount } from '../protocol/piece.ts';
-import type { StoredContent } from '../store/store.ts';
-
-export function heldText(content: StoredContent): string {
-  return content.complete ? 'all' : Buffer.from(content.held.toBytes()).toString('base64');
-}
 
 /** Undefined when it does not fit the shape: it comes from another host, which may say anything. */
 export function parseHeld(text: unknown, shape: ContentShape): Bitfield | undefined {

@@ -1,7 +1,7 @@
 /** All that this host holds, in messages of bounded size: what a supernode learns the swarm from. */
 import type { HostMessage, InventoryEntry } from '../protocol/messages.ts';
+import { heldText } from '../store/serving.ts';
 import type { StoredContent } from '../store/store.ts';
-import { heldText } from './held-field.ts';
 
 const ENTRIES_PER_MESSAGE = 256;
 

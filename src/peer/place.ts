@@ -2,17 +2,17 @@
  * Where a download's content lies: found in the store, made there, or in memory for a tiny one. Invariant: the content at
  * hand is acquired exactly once, so that it cannot be evicted under the download.
  */
-import { sha256Hex } from '../io/hash.ts';
+import { contentFor } from '../io/generation.ts';
 import { Fault } from '../protocol/faults.ts';
 import { canonicalUrl } from '../protocol/identity.ts';
-import { contentIdOf, type TaskId, taskOf } from '../protocol/ids.ts';
+import { type TaskId, taskOf } from '../protocol/ids.ts';
 import type { SupernodeMessage } from '../protocol/messages.ts';
 import { type ContentShape, pieceSizeFor } from '../protocol/piece.ts';
-import type { SourceFacts, TaskSpec } from '../protocol/task.ts';
+import type { TaskSpec } from '../protocol/task.ts';
 import type { ContentMeta, ContentStore, StoredContent } from '../store/store.ts';
 import { InlineContent } from './inline-content.ts';
 import { Proofs } from './proofs.ts';
-import { hasValidator, type SourceBody, sameContent } from './source-read.ts';
+import { type SourceBody, sameContent } from './source-read.ts';
 
 export type OpenedMessage = Extract<SupernodeMessage, { type: 'opened' }>;
 
@@ -21,7 +21,8 @@ export type PlaceParts = {
   /** Told of every content that a download uses, for what the store may lose of it. */
   readonly watch: (content: StoredContent) => void;
   readonly wall: () => number;
-  readonly random: () => number;
+  /** A name that no other content has: of [0-9a-z], at most 32. */
+  readonly unique: () => string;
 };
 
 export class Place {
@@ -95,7 +96,7 @@ export class Place {
     const now = this.#parts.wall();
     const fresh = freshForMs === null ? {} : { freshUntil: now + freshForMs };
     const shape = { length, pieceSize: pieceSizeFor(length) };
-    const id = contentIdOf(this.#task, this.#generation(length, facts));
+    const id = contentFor(this.#task, { digest: this.#spec.digest, facts, length }, this.#parts.unique);
     const content = await this.#parts.store.create(id, shape, { url: this.#url(), facts, checkedAt: now, ...fresh });
     this.#take(content);
     return content;
@@ -140,12 +141,5 @@ export class Place {
 
   #url(): string {
     return canonicalUrl(this.#spec.url, this.#spec.filter);
-  }
-
-  /** Two reads of the same bytes shall give one name; without a validator nothing says that they are the same. */
-  #generation(length: number | null, facts: SourceFacts): string {
-    const { wall, random } = this.#parts;
-    const mark = hasValidator(facts) ? [facts.etag ?? '', facts.lastModified ?? ''] : [wall(), random()];
-    return `s${sha256Hex(JSON.stringify([...mark, length])).slice(0, 24)}`;
   }
 }
