@@ -11,6 +11,9 @@ import { Fault } from '../protocol/faults.ts';
 import { listenOn } from './listen.ts';
 import type { Log } from './log.ts';
 
+/** Where routes are added; the one name by which others know fastify. */
+export type ApiRoutes = FastifyInstance;
+
 export type ApiServerOptions = {
   readonly log: Log;
   /** Largest request body. Bytes. */
@@ -25,7 +28,7 @@ const MAX_SOCKET_PATH_BYTES = 103;
 
 export class ApiServer {
   /** Routes are added here before `listen`. */
-  readonly app: FastifyInstance;
+  readonly app: ApiRoutes;
   #socketPath: string | undefined;
 
   constructor({ log, bodyLimitBytes }: ApiServerOptions) {

@@ -19,6 +19,9 @@ export type LoadedSettings<Values> = {
   readonly file: string | undefined;
 };
 
+/** What a table of settings gives once it was read. */
+export type SettingsOf<Shape extends z.ZodRawShape> = z.infer<z.ZodObject<Shape>>;
+
 export type SettingsSource<Shape extends z.ZodRawShape> = {
   /** Names the program in messages; in upper case it is the prefix in the environment. */
   readonly program: string;
@@ -37,7 +40,7 @@ const SERVICE_LINK = /^(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP
 /** Reads, merges and checks. Fault usage, with one line that names setting and place. */
 export function loadSettings<Shape extends z.ZodRawShape>(
   source: SettingsSource<Shape>,
-): LoadedSettings<z.infer<z.ZodObject<Shape>>> {
+): LoadedSettings<SettingsOf<Shape>> {
   const names = Object.keys(source.shape);
   const file = readFile(source);
   const fromFile = unwrapBase(file, source.file);
@@ -71,7 +74,7 @@ export function loadSettings<Shape extends z.ZodRawShape>(
   if (!checked.success) throw new Fault('usage', problem(checked.error, source, layers));
   return {
     values: Object.freeze(checked.data),
-    layers: layers as LoadedSettings<z.infer<z.ZodObject<Shape>>>['layers'],
+    layers: layers as LoadedSettings<SettingsOf<Shape>>['layers'],
     file: file === undefined ? undefined : source.file,
   };
 }

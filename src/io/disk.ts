@@ -10,6 +10,8 @@ import { Fault } from '../protocol/faults.ts';
 const { O_CREAT, O_RDONLY, O_RDWR } = fs.constants;
 /** The process's umask is taken off by the kernel. */
 const FILE_MODE = 0o644;
+const FOLDER_MODE = 0o777;
+const SECRET_MODE = 0o600;
 
 type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
 
@@ -180,8 +182,8 @@ export function freeSpace(path: string): Promise<FreeSpace> {
 }
 
 /** With all folders above it. */
-export function makeFolder(path: string): Promise<void> {
-  return diskCall<void>('make', path, (done) => fs.mkdir(path, { recursive: true }, (error) => done(error)));
+export function makeFolder(path: string, mode = FOLDER_MODE): Promise<void> {
+  return diskCall<void>('make', path, (done) => fs.mkdir(path, { recursive: true, mode }, (error) => done(error)));
 }
 
 /** False when there is one of that name already; the folder above it must be there. */
@@ -265,6 +267,18 @@ export async function loadJson(path: string): Promise<unknown> {
     // What cannot be read is as good as not there: its owner makes it anew.
     return undefined;
   }
+}
+
+/**
+ * The text of a file that is made once, readable by its owner alone. Two processes that start at once agree on what the
+ * first one wrote.
+ */
+export async function saveOnce(path: string, text: string): Promise<string> {
+  const made = diskCall<void>('write', path, (done) =>
+    fs.writeFile(path, `${text}\n`, { flag: 'wx', mode: SECRET_MODE }, (error) => done(error)),
+  );
+  await unless('EEXIST', undefined, made);
+  return (await readSmall(path))?.toString('utf8').trim() ?? '';
 }
 
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';

@@ -2,7 +2,7 @@
  * Digests and signatures. A piece is hashed in one call as soon as it is whole (a third cheaper than by updates); a whole
  * content is hashed as its bytes come.
  */
-import { createHash, createHmac, type Hash, hash, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, type Hash, hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { crc32 as zlibCrc32 } from 'node:zlib';
 import { parseTaskId, type TaskId } from '../protocol/ids.ts';
 import type { Digest, Manifest } from '../protocol/task.ts';
@@ -19,6 +19,11 @@ export function sha256(data: Uint8Array): Buffer {
 
 export function sha256Hex(data: string | Uint8Array): string {
   return hash('sha256', data, 'hex');
+}
+
+/** That many random bytes, as hex. */
+export function randomHex(bytes: number): string {
+  return randomBytes(bytes).toString('hex');
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,5 +1,5 @@
 /** What a program can know of the host that it runs on. */
-import { hostname } from 'node:os';
+import { hostname, networkInterfaces, userInfo } from 'node:os';
 import { type HostId, parseHostId } from '../protocol/ids.ts';
 import { readBootId } from './disk.ts';
 import { sha256Hex } from './hash.ts';
@@ -13,6 +13,19 @@ export function hostName(): string {
 export async function machineName(): Promise<string> {
   const bootId = await readBootId();
   return bootId === undefined ? '' : sha256Hex(bootId).slice(0, 16);
+}
+
+export function thisUser(): { readonly root: boolean; readonly home: string } {
+  const { uid, homedir } = userInfo();
+  return { root: uid === 0, home: homedir };
+}
+
+/** The first address that another machine could reach; IPv4 before IPv6; loopback where there is no other. */
+export function firstAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const outside = all.filter((address) => !address.internal && !address.address.startsWith('fe80:'));
+  const best = outside.find((address) => address.family === 'IPv4') ?? outside[0];
+  return best?.address ?? '127.0.0.1';
 }
 
 /** An id that no other host has: readable by its name, unique by its random part. */

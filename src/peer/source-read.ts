@@ -5,6 +5,7 @@
  */
 import type { BufferPool } from '../io/buffers.ts';
 import { sameBytes, sha256 } from '../io/hash.ts';
+import { sleep } from '../io/sleep.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
 import { pieceCount } from '../protocol/piece.ts';
@@ -13,7 +14,6 @@ import type { SourceAnswer, SourceRequest } from '../source/source.ts';
 import type { StoredContent } from '../store/store.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import type { Proofs } from './proofs.ts';
-import { sleep } from './wait.ts';
 
 const STALL_MS = 20_000;
 

@@ -3,12 +3,12 @@
  * hosts of a task meet at the same one for as long as it lives.
  */
 import { type Backoff, backoffMs } from '../base/backoff.ts';
+import { sleep } from '../io/sleep.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { TaskId } from '../protocol/ids.ts';
 import type { StoredContent } from '../store/store.ts';
 import { type Node, orderFor, parseNodes, placeOf } from './node-list.ts';
 import { type LinkOptions, SupernodeLink } from './supernode-link.ts';
-import { sleep } from './wait.ts';
 
 export type SupernodesOptions = LinkOptions & { readonly nodes: readonly string[] };
 

@@ -114,7 +114,8 @@ export class ChildChooser {
     this.#keys.length = 0;
     if (needy.length <= smallSwarm) {
       const start = this.#random.below(needy.length);
-      for (let i = 0; i < needy.length; i++) this.#consider(swarm, parent, needy[(start + i) % needy.length] ?? -1, now, backlog);
+      for (let i = 0; i < needy.length; i++)
+        this.#consider(swarm, parent, needy[(start + i) % needy.length] ?? -1, now, backlog);
     } else {
       for (let i = 0; i < samples * 2 && this.#peers.length < samples; i++) {
         this.#consider(swarm, parent, needy[this.#random.below(needy.length)] ?? -1, now, backlog);

@@ -115,7 +115,10 @@ export class Dispatcher {
         swarm.idle.delete(parent);
         if (!parent.serves || !parent.hasUpRoom(swarm.pieceSize, limits)) continue;
         if (parent === child) continue;
-        if (child.downs.length > 0 && child.downBacklogMs(now, limits) > parent.upBacklogMs(now, limits) + limits.slackMs) {
+        if (
+          child.downs.length > 0 &&
+          child.downBacklogMs(now, limits) > parent.upBacklogMs(now, limits) + limits.slackMs
+        ) {
           swarm.idle.add(parent);
           continue;
         }
@@ -147,7 +150,13 @@ export class Dispatcher {
           const pair = fresh[at];
           if (pair === undefined || pair.lease.swarm !== swarm || pair.lease.twin !== undefined) continue;
           const { parent: other, child: theirs } = pair.lease;
-          if (!this.#core.leases.isOpen(pair.lease) || theirs === parent || other.ups.length > 1 || theirs.downs.length > 1) continue;
+          if (
+            !this.#core.leases.isOpen(pair.lease) ||
+            theirs === parent ||
+            other.ups.length > 1 ||
+            theirs.downs.length > 1
+          )
+            continue;
           const one = this.#useful(swarm, other, child);
           if (one === NO_PIECE) continue;
           const two = this.#useful(swarm, parent, theirs);

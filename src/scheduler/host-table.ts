@@ -68,7 +68,12 @@ export class Host {
   }
 
   downBacklogMs(now: Millis, limits: Limits): Millis {
-    return backlogMs(this.downBytes, this.downs.length, now - this.downAt, this.down.rate || limits.assumedBytesPerSecond);
+    return backlogMs(
+      this.downBytes,
+      this.downs.length,
+      now - this.downAt,
+      this.down.rate || limits.assumedBytesPerSecond,
+    );
   }
 
   /** When the last byte of what is outstanding at it, and of `bytes` more, is expected; from now on. */

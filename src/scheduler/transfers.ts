@@ -44,7 +44,14 @@ export class Transfers {
     } else swarm.take(peer, piece);
     swarm.leases.add(lease);
     this.#updateRoom(child);
-    const command = { type: 'assign' as const, content: swarm.content, child: child.id, parent: parent.id, piece, lease: lease.id };
+    const command = {
+      type: 'assign' as const,
+      content: swarm.content,
+      child: child.id,
+      parent: parent.id,
+      piece,
+      lease: lease.id,
+    };
     out.push(command);
     this.#core.fresh.push({ lease, command });
     return true;

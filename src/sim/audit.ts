@@ -13,7 +13,8 @@ export function auditState(state: Core): string | undefined {
     let down = 0;
     for (const lease of host.ups) up += lease.bytes;
     for (const lease of host.downs) down += lease.bytes;
-    if (up !== host.upBytes || down !== host.downBytes) return `${host.id}: outstanding bytes ${host.upBytes} for ${up}`;
+    if (up !== host.upBytes || down !== host.downBytes)
+      return `${host.id}: outstanding bytes ${host.upBytes} for ${up}`;
     if (!host.serves && host.ups.length > 0) return `${host.id}: serves nobody and has uploads`;
     if (host.ready || host.hungry) return `${host.id}: left in the queue`;
   }
@@ -47,7 +48,8 @@ function auditSwarm(swarm: Swarm, limits: Limits): string | undefined {
       if (holds) holders[piece] = (holders[piece] ?? 0) + 1;
       if (!host.seed) group[piece] = (group[piece] ?? 0) + 1;
     }
-    if (held !== swarm.heldCount(peer) || taken !== swarm.takenCount(peer)) return `${host.id}: ${held} of ${taken} pieces`;
+    if (held !== swarm.heldCount(peer) || taken !== swarm.takenCount(peer))
+      return `${host.id}: ${held} of ${taken} pieces`;
     if (swarm.wants(peer) && !swarm.complete(peer)) wanting++;
     if (swarm.wants(peer) && taken < swarm.pieces && host.hasDownRoom(swarm.pieceSize, limits)) needy++;
   }
@@ -68,7 +70,8 @@ function auditCounts(
     const here = swarm.rarity.copies(swarm.rarity.order[i] ?? -1);
     if (here < last) return 'the rarity order is not sorted';
     last = here;
-    if (swarm.rarity.copies(i) !== copies[i]) return `piece ${i}: ${swarm.rarity.copies(i)} copies, counted ${copies[i]}`;
+    if (swarm.rarity.copies(i) !== copies[i])
+      return `piece ${i}: ${swarm.rarity.copies(i)} copies, counted ${copies[i]}`;
     if (swarm.holders(i) !== holders[i]) return `piece ${i}: ${swarm.holders(i)} holders, counted ${holders[i]}`;
     for (const [idc, group] of inGroups) {
       if (swarm.groups.get(idc)?.copies(i) !== group[i]) return `piece ${i}: wrong count in IDC ${idc}`;

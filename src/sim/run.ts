@@ -174,7 +174,10 @@ function measure(world: World, wallMs: number): SimResult {
     boundMs: bound,
     ratio: makespanMs / bound,
     seedShare: world.bytesFromSeed / (bytes * options.tasks),
-    importShare: Math.max(0, ...[...world.imports].filter(([idc]) => idc !== 'idc0').map(([, sum]) => sum / bytes / options.tasks)),
+    importShare: Math.max(
+      0,
+      ...[...world.imports].filter(([idc]) => idc !== 'idc0').map(([, sum]) => sum / bytes / options.tasks),
+    ),
     finished: ends.length,
     decisions,
     events,
@@ -183,6 +186,8 @@ function measure(world: World, wallMs: number): SimResult {
     wallMs,
     hash: world.trace.hash,
     shares: shares.sort((a, b) => a - b),
-    curve: ends.filter((_, at) => at % step === 0 || at === ends.length - 1).map((end, at) => [end, Math.min(ends.length, at * step + 1)] as const),
+    curve: ends
+      .filter((_, at) => at % step === 0 || at === ends.length - 1)
+      .map((end, at) => [end, Math.min(ends.length, at * step + 1)] as const),
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { Random } from '../base/random.ts';
 import type { SchedulerCommand, SchedulerCore, SchedulerEvent } from '../scheduler/events.ts';
-import { Scheduler } from '../scheduler/scheduler.ts';
+import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { SimOptions } from './options.ts';
 import { Referee } from './referee.ts';

@@ -36,7 +36,8 @@ export class Trace {
 
 function describe(what: SchedulerEvent | SchedulerCommand): string {
   return JSON.stringify(what, (key, value: unknown) => {
-    if (key === 'held' && typeof value === 'object' && value !== null && 'count' in value) return `${value.count} pieces`;
+    if (key === 'held' && typeof value === 'object' && value !== null && 'count' in value)
+      return `${value.count} pieces`;
     return key === 'content' && typeof value === 'string' ? value.slice(60) : value;
   });
 }

@@ -11,7 +11,7 @@ import { Scheduler } from '../scheduler/scheduler.ts';
 import { EventQueue } from './event-queue.ts';
 import { Network } from './network.ts';
 import type { SimOptions } from './options.ts';
-import { type Copy, fetchKey, type Request, SimHost } from './sim-host.ts';
+import { type Copy, fetchKey, type Request, type SimHost } from './sim-host.ts';
 import { type SchedulerMaker, SimSupernode, type Wires } from './sim-supernode.ts';
 import { Trace } from './trace.ts';
 
@@ -75,7 +75,10 @@ export class World implements Wires {
   join(host: SimHost): void {
     this.hosts[host.index] = host;
     for (const content of this.contents) {
-      const truth = host.seed && this.options.sourceRate === 0 ? Bitfield.full(this.options.pieces) : new Bitfield(this.options.pieces);
+      const truth =
+        host.seed && this.options.sourceRate === 0
+          ? Bitfield.full(this.options.pieces)
+          : new Bitfield(this.options.pieces);
       host.copies.set(content, { truth, wants: !host.seed, doneAt: undefined, joinedAt: this.queue.now });
     }
     if (!host.seed) this.busy++;
@@ -273,7 +276,8 @@ export class World implements Wires {
     if (!child.alive || child.silent) return;
     for (const { supernode, lease } of request.leases) {
       const to = this.supernodes[supernode];
-      if (to !== undefined) this.tell(child, to, { type: 'piece-failed', host: child.id, content, piece, lease, fault });
+      if (to !== undefined)
+        this.tell(child, to, { type: 'piece-failed', host: child.id, content, piece, lease, fault });
     }
   }
 

@@ -1,8 +1,7 @@
 /** The supernode's settings: names of the old system where it had them. Nothing is limited unless asked for. */
-import { hostname, networkInterfaces, userInfo } from 'node:os';
-import type { z } from 'zod';
-import { type LoadedSettings, loadSettings, setting } from '../io/config.ts';
+import { type LoadedSettings, loadSettings, type SettingsOf, setting } from '../io/config.ts';
 import { type FlagTable, type FlagValues, parseFlags } from '../io/flags.ts';
+import { thisUser } from '../io/this-host.ts';
 
 export const SHAPE = {
   listenPort: setting.port.default(8002),
@@ -28,7 +27,7 @@ export const SHAPE = {
   debug: setting.flag.default(false),
 } as const;
 
-export type Settings = z.infer<z.ZodObject<typeof SHAPE>>;
+export type Settings = SettingsOf<typeof SHAPE>;
 
 export const FLAGS = {
   config: { kind: 'text', value: 'FILE', help: 'configuration file (default /etc/dragonfly/supernode.yml)' },
@@ -82,18 +81,7 @@ export function readSettings({ values }: CommandLine, env: NodeJS.ProcessEnv): L
   });
 }
 
+/** A service's folder for root, else one of the user's own. */
 export function defaultHome(): string {
-  return userInfo().uid === 0 ? '/var/lib/dragonfly/supernode' : `${userInfo().homedir}/.dragonfly-supernode`;
-}
-
-/** The first address that another machine could reach; IPv4 before IPv6; loopback where there is no other. */
-export function firstAddress(): string {
-  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  const outside = all.filter((address) => !address.internal && !address.address.startsWith('fe80:'));
-  const best = outside.find((address) => address.family === 'IPv4') ?? outside[0];
-  return best?.address ?? '127.0.0.1';
-}
-
-export function machineName(): string {
-  return hostname();
+  return thisUser().root ? '/var/lib/dragonfly/supernode' : `${thisUser().home}/.dragonfly-supernode`;
 }

@@ -1,14 +1,15 @@
 /** The supernode as a list of its parts, and the order in which they start and stop. */
-import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Random } from '../base/random.ts';
 import { RateTree } from '../base/rate-tree.ts';
 import { ApiServer } from '../io/api-server.ts';
 import { BufferPool } from '../io/buffers.ts';
+import { randomHex } from '../io/hash.ts';
 import type { Log } from '../io/log.ts';
 import { PieceServer } from '../io/piece-server.ts';
 import { acceptSessions, type SessionAcceptor } from '../io/session.ts';
+import { sleep } from '../io/sleep.ts';
 import { systemClock } from '../io/system-clock.ts';
+import { firstAddress, machineName } from '../io/this-host.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
 import { createSources } from '../source/sources.ts';
@@ -22,7 +23,7 @@ import { openHome } from './home.ts';
 import { Hosts } from './hosts.ts';
 import { FILL_BUDGET_BYTES } from './limits.ts';
 import { HostConversation } from './sessions.ts';
-import { defaultHome, firstAddress, machineName, type Settings } from './settings.ts';
+import { defaultHome, type Settings } from './settings.ts';
 import { SwarmLoop } from './swarm-loop.ts';
 import { Swarms } from './swarms.ts';
 
@@ -45,7 +46,7 @@ export async function startSupernode(
 ): Promise<RunningSupernode> {
   const { log, version } = told;
   const clock = systemClock;
-  const home = openHome(settings.homeDir ?? defaultHome(), settings.clusterSecretFile);
+  const home = await openHome(settings.homeDir ?? defaultHome(), settings.clusterSecretFile);
   const address = settings.advertiseIP ?? firstAddress();
   const rates = new RateTree(rateOf(settings));
   const sources = createSources(() => clock.wall());
@@ -77,7 +78,7 @@ export async function startSupernode(
     });
   const hosts = new Hosts({ id: home.id, ip: address, port: downloadPort });
   const loop = new SwarmLoop({
-    scheduler: new Scheduler({ random: new Random(randomBytes(4).readUInt32LE(0)) }),
+    scheduler: new Scheduler({ random: new Random(Number.parseInt(randomHex(4), 16)) }),
     clock,
     send: (host, message) => hosts.send(host, message),
     addressOf: (host) => hosts.addressOf(host),
@@ -89,7 +90,7 @@ export async function startSupernode(
       log.warn({ host, reason }, reason === undefined ? 'a host is back in scheduling' : 'a host is isolated');
     },
   });
-  const site = { idc: settings.idc ?? '', location: settings.location ?? '', machine: machineName() };
+  const site = { idc: settings.idc ?? '', location: settings.location ?? '', machine: await machineName() };
   const swarms = new Swarms({ hosts, loop, clock, seedSite: site, seedUpBytesPerSecond: rates.bytesPerSecond });
   cache = new Cache({
     store,
@@ -99,9 +100,9 @@ export async function startSupernode(
     secret: home.secret,
     openSource: (request) => sources.open(request),
     take: (bytes) => rates.take('read', bytes, clock.now()),
-    delay: (ms) => delay(ms),
+    delay: (ms) => sleep(ms),
     random: Math.random,
-    unique: () => randomBytes(8).toString('hex'),
+    unique: () => randomHex(8),
     rememberFailureMs: settings.failAccessInterval,
     heuristicFreshMs: settings.taskExpireTime,
     manifestFromHosts: (task) => swarms.manifestFromHosts(task),
@@ -113,7 +114,7 @@ export async function startSupernode(
   addHealth(api.app, { version, ready: () => ready });
   addTasks(api.app, { cache, swarms });
   addHosts(api.app, hosts);
-  const parts = { hosts, swarms, clock, log, name: `${home.id}@${address}` };
+  const parts = { hosts, swarms, clock, log, name: home.id };
   const sessions: SessionAcceptor = acceptSessions(
     api.server,
     '/v1/session',

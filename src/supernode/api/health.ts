@@ -1,10 +1,10 @@
 /** Is it alive, may it be used, and what is it? */
-import type { FastifyInstance } from 'fastify';
+import type { ApiRoutes } from '../../io/api-server.ts';
 import { Fault } from '../../protocol/faults.ts';
 
 export type HealthParts = { readonly version: string; readonly ready: () => boolean };
 
-export function addHealth(app: FastifyInstance, { version, ready }: HealthParts): void {
+export function addHealth(app: ApiRoutes, { version, ready }: HealthParts): void {
   app.get('/_ping', async (_request, reply) => reply.type('text/plain').send('OK'));
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async () => {

@@ -1,10 +1,10 @@
 /** The hosts that have a session now. */
-import type { FastifyInstance } from 'fastify';
+import type { ApiRoutes } from '../../io/api-server.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { parseHostId } from '../../protocol/ids.ts';
 import type { HostRecord, Hosts } from '../hosts.ts';
 
-export function addHosts(app: FastifyInstance, hosts: Hosts): void {
+export function addHosts(app: ApiRoutes, hosts: Hosts): void {
   app.get('/v1/hosts', async () => ({ hosts: [...hosts.all].map(shown) }));
   app.get<{ Params: { id: string } }>('/v1/hosts/:id', async ({ params }) => {
     const id = parseHostId(params.id);

@@ -1,5 +1,5 @@
 /** What the supernode knows of contents; no headers, no credentials, no query of a URL. */
-import type { FastifyInstance } from 'fastify';
+import type { ApiRoutes } from '../../io/api-server.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { parseTaskId } from '../../protocol/ids.ts';
 import type { Cache } from '../cache/cache.ts';
@@ -8,7 +8,7 @@ import type { Swarms } from '../swarms.ts';
 
 export type TaskParts = { readonly cache: Cache; readonly swarms: Swarms };
 
-export function addTasks(app: FastifyInstance, { cache, swarms }: TaskParts): void {
+export function addTasks(app: ApiRoutes, { cache, swarms }: TaskParts): void {
   app.get('/v1/tasks', async () => ({ tasks: [...cache.entries].map((entry) => shown(entry, swarms)) }));
   app.get<{ Params: { id: string } }>('/v1/tasks/:id', async ({ params }) => {
     const task = parseTaskId(params.id);

@@ -1,0 +1,62 @@
+/**
+ * `dfget server`: the agent in the foreground, until a signal or `dfget stop` ends it. A flag wins over the properties;
+ * SIGHUP reads the properties' totalLimit again.
+ */
+import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { parseFlags } from '../io/flags.ts';
+import type { AgentSettings } from '../peer/settings.ts';
+import { EXIT, Fault } from '../protocol/faults.ts';
+import { socketPathOf } from './agent-request.ts';
+import { AGENT_FLAGS, type AgentFlags, nodesOf } from './flags.ts';
+import { DEFAULT_CONFIG, homeOf } from './home.ts';
+import type { Properties } from './properties.ts';
+import { version } from './version.ts';
+
+const DEFAULT_NODES = ['127.0.0.1'];
+
+export async function server(args: readonly string[]): Promise<number> {
+  const { values: flags, rest } = parseFlags(AGENT_FLAGS, args);
+  if (rest.length > 0) throw new Fault('usage', `dfget server takes no ${JSON.stringify(rest[0])}`);
+  if (flags.help) {
+    process.stdout.write((await import('./help.ts')).help());
+    return EXIT.ok;
+  }
+  const home = await homeOf(flags);
+  socketPathOf(home);
+  const properties = await propertiesOf(flags);
+  const { runAgent } = await import('../peer/server.ts');
+  await runAgent(settingsOf(flags, home, properties));
+  return EXIT.ok;
+}
+
+/** Parsing YAML is left out where there is none. */
+async function propertiesOf({ config }: Pick<AgentFlags, 'config'>): Promise<Partial<Properties>> {
+  if (config === undefined && !existsSync(DEFAULT_CONFIG)) return {};
+  const { readProperties } = await import('./properties.ts');
+  return readProperties(config ?? DEFAULT_CONFIG, config !== undefined);
+}
+
+function settingsOf(flags: AgentFlags, home: string, properties: Partial<Properties>): AgentSettings {
+  if (flags.ip !== undefined && isIP(flags.ip) === 0)
+    throw new Fault('usage', `--ip wants an IP address, not ${JSON.stringify(flags.ip)}`);
+  if (flags.port !== undefined && flags.port > 65_535) throw new Fault('usage', `--port ${flags.port} is above 65535`);
+  const nodes = nodesOf(flags.node.length > 0 ? flags.node : (properties.nodes ?? DEFAULT_NODES));
+  const totalLimit = flags.totallimit || properties.totalLimit;
+  const { localLimit, minRate, clientQueueSize } = properties;
+  return {
+    home,
+    nodes,
+    version: version(),
+    ...(flags.ip === undefined ? {} : { ip: flags.ip }),
+    ...(flags.port === undefined ? {} : { port: flags.port }),
+    ...(totalLimit ? { totalLimit } : {}),
+    ...(localLimit === undefined ? {} : { localLimit }),
+    ...(minRate === undefined ? {} : { minRate }),
+    ...(clientQueueSize ? { clientQueue: clientQueueSize } : {}),
+    ...(flags.alivetime === undefined ? {} : { aliveMs: flags.alivetime }),
+    ...(flags.expiretime === undefined ? {} : { expireMs: flags.expiretime }),
+    verbose: flags.verbose,
+    reloadLimit: async () => flags.totallimit || (await propertiesOf(flags)).totalLimit,
+  };
+}
