@@ -8,7 +8,7 @@ import type { Random } from '../base/random.ts';
 import type { Group } from './group.ts';
 import type { Host } from './host-table.ts';
 import type { Limits } from './limits.ts';
-import { choosePiece, NO_PIECE } from './piece-choice.ts';
+import { choosePiece, NO_PIECE, queryFor } from './piece-choice.ts';
 import { nearness } from './site-distance.ts';
 import type { Swarm } from './swarm.ts';
 
@@ -40,12 +40,11 @@ export class ChildChooser {
     const peer = swarm.peerOf(parent);
     if (peer < 0 || swarm.heldCount(peer) === 0) return undefined;
     const own = swarm.groups.get(parent.idc);
-    if (swarm.groups.size === 1)
+    if (swarm.groups.size === 1 && !parent.seed)
       return own === undefined ? undefined : this.#within(swarm, parent, own, undefined, now);
-    return (
-      this.#abroad(swarm, parent, now) ??
-      (own === undefined ? undefined : this.#within(swarm, parent, own, undefined, now))
-    );
+    const abroad = this.#abroad(swarm, parent, now);
+    if (abroad !== undefined || parent.seed || own === undefined) return abroad;
+    return this.#within(swarm, parent, own, undefined, now);
   }
 
   /** Groups take turns, so that none waits for its imports. */
@@ -54,7 +53,7 @@ export class ChildChooser {
     this.#groupTurn++;
     for (let i = 0; i < groups.length; i++) {
       const group = groups[(this.#groupTurn + i) % groups.length];
-      if (group === undefined || group.idc === parent.idc || group.absent === 0) continue;
+      if (group === undefined || (group.idc === parent.idc ? !parent.seed : group.absent === 0)) continue;
       const choice = this.#within(swarm, parent, group, group, now);
       if (choice !== undefined) return choice;
     }
@@ -86,8 +85,8 @@ export class ChildChooser {
     for (let left = this.#peers.length; left > 0; left--) {
       const at = this.#best(left);
       const child = this.#peers[at] ?? -1;
-      const into = swarm.woes(child) >= this.#limits.desperateFailures ? undefined : importInto;
-      const query = { swarm, parent: parentPeer, child, importInto: into };
+      const host = swarm.hosts[child] ?? parent;
+      const query = queryFor({ swarm, parent, child: host }, now, this.#limits);
       const piece = choosePiece(query, this.#limits.walkPieces, this.#random);
       if (piece !== NO_PIECE) {
         this.#choice.child = child;

@@ -93,7 +93,7 @@ export class Clockwork {
       if (swarm.hedged + 1 > Math.max(1, swarm.delivered * limits.hedgeShare)) return;
       if (lease.swarm !== swarm || lease.twin !== undefined) continue;
       if (now - lease.startedAt <= limits.hedgeFactor * Math.max(swarm.medianMs, lease.expectedMs)) continue;
-      const parent = this.#dispatcher.parentFor(swarm, child, lease.piece);
+      const parent = this.#dispatcher.parentFor(swarm, child, lease.piece, now);
       if (parent === undefined || parent === lease.parent) continue;
       if (this.#transfers.begin(swarm, parent, child, lease.piece, now, lease)) swarm.hedged++;
     }

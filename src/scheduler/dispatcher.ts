@@ -8,7 +8,7 @@ import { ChildChooser } from './child-choice.ts';
 import type { Core } from './core.ts';
 import type { Host } from './host-table.ts';
 import { ParentChooser } from './parent-choice.ts';
-import { choosePiece, NO_PIECE } from './piece-choice.ts';
+import { choosePiece, NO_PIECE, queryFor } from './piece-choice.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
 
@@ -55,7 +55,7 @@ export class Dispatcher {
     for (const parent of swarm.idle) {
       if (looked++ >= looks) break;
       if (parent === child || !parent.serves || !parent.hasUpRoom(swarm.pieceSize, this.#core.limits)) continue;
-      const piece = swarm.peerOf(parent) < 0 ? NO_PIECE : this.#useful(swarm, parent, child);
+      const piece = swarm.peerOf(parent) < 0 ? NO_PIECE : this.#useful(swarm, parent, child, now);
       if (piece === NO_PIECE) continue;
       this.#transfers.begin(swarm, parent, child, piece, now);
       break;
@@ -64,8 +64,8 @@ export class Dispatcher {
   }
 
   /** A second parent for a piece that is late. */
-  parentFor(swarm: Swarm, child: Host, piece: number): Host | undefined {
-    return this.#parents.choose(swarm, child, piece, false);
+  parentFor(swarm: Swarm, child: Host, piece: number, now: Millis): Host | undefined {
+    return this.#parents.choose({ swarm, child, piece }, now);
   }
 
   /** Gives until the window is full or nobody wants anything. Tasks take turns by bytes. */
@@ -104,7 +104,7 @@ export class Dispatcher {
 
   /** Idle parents get another look when a child needs something. */
   #feed(child: Host, now: Millis): void {
-    const { limits, random } = this.#core;
+    const { limits } = this.#core;
     for (const swarm of child.swarms) {
       if (swarm.idle.size === 0) continue;
       const peer = swarm.peerOf(child);
@@ -123,7 +123,7 @@ export class Dispatcher {
           continue;
         }
         if (swarm.peerOf(parent) < 0) continue;
-        const piece = this.#useful(swarm, parent, child);
+        const piece = this.#useful(swarm, parent, child, now);
         swarm.idle.add(parent);
         if (piece !== NO_PIECE) this.#transfers.begin(swarm, parent, child, piece, now);
       }
@@ -157,9 +157,9 @@ export class Dispatcher {
             theirs.downs.length > 1
           )
             continue;
-          const one = this.#useful(swarm, other, child);
+          const one = this.#useful(swarm, other, child, now);
           if (one === NO_PIECE) continue;
-          const two = this.#useful(swarm, parent, theirs);
+          const two = this.#useful(swarm, parent, theirs, now);
           if (two === NO_PIECE) continue;
           this.#transfers.dropped(pair.lease, false);
           const command = out.indexOf(pair.command);
@@ -175,13 +175,10 @@ export class Dispatcher {
     }
   }
 
-  #useful(swarm: Swarm, parent: Host, child: Host): number {
+  #useful(swarm: Swarm, parent: Host, child: Host, now: Millis): number {
     const { limits, random, pairs } = this.#core;
-    const peer = swarm.peerOf(child);
     if (!pairs.mayMeet(parent, child)) return NO_PIECE;
-    const foreign = parent.idc !== child.idc && swarm.woes(peer) < limits.desperateFailures;
-    const importInto = foreign ? swarm.groupOf(child) : undefined;
-    return choosePiece({ swarm, parent: swarm.peerOf(parent), child: peer, importInto }, limits.walkPieces, random);
+    return choosePiece(queryFor({ swarm, parent, child }, now, limits), limits.walkPieces, random);
   }
 
   /** A reader's window goes first: its missing pieces in order, each from the parent that is done first. */
@@ -195,7 +192,7 @@ export class Dispatcher {
       const end = Math.min(window.from + window.count, swarm.pieces);
       for (let piece = window.from; piece < end && child.hasDownRoom(swarm.pieceSize, limits); piece++) {
         if (swarm.rows.taken(peer, piece) || swarm.holders(piece) === 0) continue;
-        const parent = this.#parents.choose(swarm, child, piece, false);
+        const parent = this.#parents.choose({ swarm, child, piece }, now);
         if (parent !== undefined) this.#transfers.begin(swarm, parent, child, piece, now);
       }
     }

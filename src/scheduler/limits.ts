@@ -34,6 +34,9 @@ export type Limits = {
   readonly assumedBytesPerSecond: number;
   /** A child does not meet a parent again that has just failed it. */
   readonly avoidMs: number;
+  /** The seed gives a piece again when hosts lack it max(repeatAfterMs, repeatFactor * median duration) after it gave it first. */
+  readonly repeatAfterMs: number;
+  readonly repeatFactor: number;
   /** How often children that nobody feeds are looked after. */
   readonly sweepMs: number;
   /** Failures in a row after which a child may import what its IDC already has. */
@@ -81,6 +84,8 @@ export const DEFAULT_LIMITS: Limits = {
   maxDeadlineMs: 300_000,
   assumedBytesPerSecond: 12.5 * 1024 * 1024,
   avoidMs: 2_000,
+  repeatAfterMs: 150,
+  repeatFactor: 8,
   sweepMs: 500,
   desperateFailures: 3,
   hedgeFactor: 2,

@@ -3,11 +3,15 @@
  * child that nobody feeds, a late piece that is hedged. Looks at a few peers, or at all when the swarm is small or the
  * need is great.
  */
+import type { Millis } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { MayMeet } from './child-choice.ts';
 import type { Host } from './host-table.ts';
 import type { Limits } from './limits.ts';
+import { mayEnter, queryFor } from './piece-choice.ts';
 import type { Swarm } from './swarm.ts';
+
+type Wish = { readonly swarm: Swarm; readonly child: Host; readonly piece: number };
 
 export class ParentChooser {
   readonly #limits: Limits;
@@ -21,12 +25,12 @@ export class ParentChooser {
   }
 
   /** The holder with room that would be done first; undefined when none was found. */
-  choose(swarm: Swarm, child: Host, piece: number, all: boolean): Host | undefined {
+  choose({ swarm, child, piece }: Wish, now: Millis): Host | undefined {
     let best: Host | undefined;
     let bestMs = Number.POSITIVE_INFINITY;
     const look = (peer: number): void => {
       const host = swarm.hosts[peer];
-      if (host === undefined || !this.#fits(swarm, host, child, piece, peer)) return;
+      if (host === undefined || !this.#fits({ swarm, child, piece }, host, peer, now)) return;
       const ms = host.expectedUpMs(swarm.pieceSize, this.#limits);
       if (ms >= bestMs) return;
       best = host;
@@ -34,17 +38,14 @@ export class ParentChooser {
     };
     for (const seed of swarm.seeds) look(seed);
     const slots = swarm.hosts.length;
-    if (all || slots <= this.#limits.smallSwarm * 2) for (let peer = 0; peer < slots; peer++) look(peer);
+    if (slots <= this.#limits.smallSwarm * 2) for (let peer = 0; peer < slots; peer++) look(peer);
     else for (let i = 0; i < this.#limits.samples * 2; i++) look(this.#random.below(slots));
     return best;
   }
 
-  #fits(swarm: Swarm, host: Host, child: Host, piece: number, peer: number): boolean {
+  #fits({ swarm, child, piece }: Wish, host: Host, peer: number, now: Millis): boolean {
     if (host === child || !swarm.rows.held(peer, piece) || !swarm.serves(peer)) return false;
     if (!host.hasUpRoom(swarm.pieceSize, this.#limits) || !this.#mayMeet(host, child)) return false;
-    if (host.idc === child.idc) return true;
-    const childPeer = swarm.peerOf(child);
-    if (swarm.woes(childPeer) >= this.#limits.desperateFailures) return true;
-    return !swarm.groupOf(child).has(piece);
+    return mayEnter(queryFor({ swarm, parent: host, child }, now, this.#limits), piece);
   }
 }

@@ -3,9 +3,12 @@
  * the parent holds and the child has not taken. The walk in rarity order is short in practice; when it is not, any
  * useful piece is found by words, so that the cost has a bound.
  */
+import type { Millis } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
 import type { Group } from './group.ts';
+import type { Host } from './host-table.ts';
+import type { Limits } from './limits.ts';
 import type { Swarm } from './swarm.ts';
 
 export const NO_PIECE = -1;
@@ -14,9 +17,31 @@ export type PieceQuery = {
   readonly swarm: Swarm;
   readonly parent: number;
   readonly child: number;
-  /** Only pieces without a copy in this group. */
+  /** Only pieces without a copy in this group … */
   readonly importInto: Group | undefined;
+  /** … or that the seed first gave before this time, and the hosts have not passed on since. */
+  readonly repeatBefore: Millis;
 };
+
+/**
+ * What may pass between the two. Inside a group peers feed peers; from outside, and the seed is a group of its own, a piece
+ * comes in once. The seed repeats a piece only to hosts of its own IDC that still lack it after a while: when their own
+ * uplinks are the narrow place, its uplink is one more.
+ */
+export function queryFor(pair: { swarm: Swarm; parent: Host; child: Host }, now: Millis, limits: Limits): PieceQuery {
+  const { swarm, parent, child } = pair;
+  const peers = { swarm, parent: swarm.peerOf(parent), child: swarm.peerOf(child) };
+  const foreign = parent.idc !== child.idc;
+  if (!(foreign || parent.seed) || swarm.woes(peers.child) >= limits.desperateFailures)
+    return { ...peers, importInto: undefined, repeatBefore: Number.NEGATIVE_INFINITY };
+  const repeatAfterMs = Math.max(limits.repeatAfterMs, limits.repeatFactor * swarm.medianMs);
+  const repeatBefore = foreign ? Number.NEGATIVE_INFINITY : now - repeatAfterMs;
+  return { ...peers, importInto: swarm.groupOf(child), repeatBefore };
+}
+
+export function mayEnter({ swarm, importInto, repeatBefore }: PieceQuery, piece: number): boolean {
+  return importInto === undefined || !importInto.has(piece) || swarm.seededAt(piece) < repeatBefore;
+}
 
 export function choosePiece(query: PieceQuery, walkPieces: number, random: Random): number {
   const window = query.swarm.windows.get(query.child);
@@ -28,17 +53,17 @@ export function choosePiece(query: PieceQuery, walkPieces: number, random: Rando
 }
 
 function pieceOfWindow(query: PieceQuery, window: PieceWindow): number {
-  const { swarm, parent, child, importInto } = query;
+  const { swarm, parent, child } = query;
   const end = Math.min(window.from + window.count, swarm.pieces);
   for (let piece = window.from; piece < end; piece++) {
     if (swarm.rows.taken(child, piece) || !swarm.rows.held(parent, piece)) continue;
-    if (importInto === undefined || !importInto.has(piece)) return piece;
+    if (mayEnter(query, piece)) return piece;
   }
   return NO_PIECE;
 }
 
 function rarestPiece(query: PieceQuery, walkPieces: number, random: Random): number {
-  const { swarm, parent, child, importInto } = query;
+  const { swarm, parent, child } = query;
   const { rows, rarity } = swarm;
   const held = rows.slab(parent);
   const heldAt = rows.base(parent);
@@ -52,7 +77,7 @@ function rarestPiece(query: PieceQuery, walkPieces: number, random: Random): num
     const word = piece >>> 5;
     const bit = 1 << (piece & 31);
     if (((held[heldAt + word] ?? 0) & ~(taken[takenAt + word] ?? 0) & bit) === 0) continue;
-    if (importInto === undefined || !importInto.has(piece)) return piece;
+    if (mayEnter(query, piece)) return piece;
   }
   if (end === rarity.size) return NO_PIECE;
   return anyPiece(query, random);
@@ -60,7 +85,7 @@ function rarestPiece(query: PieceQuery, walkPieces: number, random: Random): num
 
 /** The rarest of the first word, from a random one on, that has a useful piece. */
 function anyPiece(query: PieceQuery, random: Random): number {
-  const { swarm, parent, child, importInto } = query;
+  const { swarm, parent, child } = query;
   const { rows, rarity } = swarm;
   const held = rows.slab(parent);
   const heldAt = rows.base(parent);
@@ -73,7 +98,7 @@ function anyPiece(query: PieceQuery, random: Random): number {
     let best = NO_PIECE;
     for (let bits = (held[heldAt + word] ?? 0) & ~(taken[takenAt + word] ?? 0); bits !== 0; bits &= bits - 1) {
       const piece = (word << 5) + 31 - Math.clz32(bits & -bits);
-      if (importInto?.has(piece)) continue;
+      if (!mayEnter(query, piece)) continue;
       if (best === NO_PIECE || rarity.copies(piece) < rarity.copies(best)) best = piece;
     }
     if (best !== NO_PIECE) return best;

@@ -154,6 +154,24 @@ describe('Scheduler', () => {
     expect(lab.assigns()).toHaveLength(48);
   });
 
+  it('lets the seed bring a piece in once while hosts can pass it on', () => {
+    const lab = swarm(['a', 'b', 'c', 'd'], 32);
+    runDry(lab);
+    expect(lab.assigns()).toHaveLength(4 * 32);
+    expect(lab.assigns().filter(({ parent }) => parent === 'seed')).toHaveLength(32);
+  });
+
+  it('lets the seed repeat a piece that hosts lack for long', () => {
+    const lab = swarm(['a', 'b'], 1);
+    const first = lab.assigns();
+    expect(first).toHaveLength(1);
+    // The first host never reports, so nobody can pass the piece on.
+    lab.advance(600);
+    lab.advance(600);
+    const second = lab.assigns().filter(({ child }) => child !== first[0]?.child);
+    expect(second.map(({ parent }) => parent)).toEqual(['seed']);
+  });
+
   it('ignores what it cannot know: strangers, spent leases, pieces out of range', () => {
     const lab = swarm(['a'], 4);
     const assign = lab.assigns()[0]!;

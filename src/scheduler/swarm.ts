@@ -48,6 +48,8 @@ export class Swarm {
   delivered = 0;
   hedged = 0;
   #holders = new Uint32Array(0);
+  /** When the seed last gave a piece that no host had. Milliseconds. */
+  #seededAt = new Float64Array(0);
   #peerOf = new Map<number, number>();
   #free: number[] = [];
   #held = new Int32Array(FIRST_PEERS);
@@ -73,7 +75,7 @@ export class Swarm {
   /** Rows and columns, and 64 bytes for a peer's entries in maps, sets and lists. */
   get bytes(): number {
     const column = this.#held.length;
-    return this.rows.bytes + column * (4 + 4 + 4 + 1 + 1) + this.size * 64 + this.pieces * 24;
+    return this.rows.bytes + column * (4 + 4 + 4 + 1 + 1) + this.size * 64 + this.pieces * 32;
   }
 
   peerOf(host: Host): number {
@@ -102,6 +104,14 @@ export class Swarm {
 
   complete(peer: number): boolean {
     return this.final && (this.#held[peer] ?? 0) === this.pieces;
+  }
+
+  seededAt(piece: number): number {
+    return this.#seededAt[piece] ?? Number.POSITIVE_INFINITY;
+  }
+
+  seeded(piece: number, now: number): void {
+    this.#seededAt[piece] = now;
   }
 
   holders(piece: number): number {
@@ -139,6 +149,9 @@ export class Swarm {
       const holders = new Uint32Array(pieces);
       holders.set(this.#holders);
       this.#holders = holders;
+      const seededAt = new Float64Array(pieces).fill(Number.POSITIVE_INFINITY);
+      seededAt.set(this.#seededAt);
+      this.#seededAt = seededAt;
       this.rarity.grow(pieces);
       this.pieces = pieces;
       for (const group of this.groups.values()) group.grow(pieces);

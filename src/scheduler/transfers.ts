@@ -41,7 +41,10 @@ export class Transfers {
     if (late !== undefined) {
       lease.twin = late;
       late.twin = lease;
-    } else swarm.take(peer, piece);
+    } else {
+      if (parent.seed && !swarm.groupOf(child).has(piece)) swarm.seeded(piece, now);
+      swarm.take(peer, piece);
+    }
     swarm.leases.add(lease);
     this.#updateRoom(child);
     const command = {
