@@ -237,20 +237,28 @@ export function readSmall(path: string): Promise<Buffer | undefined> {
 
 /**
  * All or nothing for a reader and for a killed process; nothing is promised for a power cut. Two saves of one path must
- * not run at the same time. The bytes go to `path.new` first.
+ * not run at the same time. The bytes go to `path.new` first. With a `mode` the file has exactly that one from its first
+ * byte on, whatever stood at `path.new` before.
  */
-export async function saveAtomically(path: string, data: string | Uint8Array): Promise<void> {
+export async function saveAtomically(path: string, data: string | Uint8Array, mode?: number): Promise<void> {
   const fresh = `${path}.new`;
   try {
-    await diskCall<void>('write', path, (done) =>
-      fs.writeFile(fresh, data, { mode: FILE_MODE }, (error) => done(error)),
-    );
+    if (mode === undefined) await writeWhole(fresh, data, { mode: FILE_MODE });
+    else {
+      await removeFile(fresh);
+      await writeWhole(fresh, data, { mode, flag: 'wx' });
+      await diskCall<void>('set the mode of', path, (done) => fs.chmod(fresh, mode, (error) => done(error)));
+    }
     await rename(fresh, path);
   } catch (error) {
     // A half of it would only take the space that is short; the first error is the one to tell.
     await removeFile(fresh).catch(() => undefined);
     throw error;
   }
+}
+
+function writeWhole(path: string, data: string | Uint8Array, options: { mode: number; flag?: string }): Promise<void> {
+  return diskCall<void>('write', path, (done) => fs.writeFile(path, data, options, (error) => done(error)));
 }
 
 export function saveJson(path: string, value: unknown): Promise<void> {
