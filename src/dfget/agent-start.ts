@@ -38,6 +38,7 @@ export function agentCommand(flags: AgentFlags, home: string): [string, ...strin
     ...value('totallimit', flags.totallimit),
     ...value('alivetime', flags.alivetime, 'ms'),
     ...value('expiretime', flags.expiretime, 'ms'),
+    ...value('cachequota', flags.cachequota),
     ...value('config', flags.config === undefined ? undefined : resolve(flags.config)),
     ...(flags.verbose ? ['--verbose'] : []),
   ];

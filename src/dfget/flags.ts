@@ -19,6 +19,7 @@ export const AGENT_FLAGS = {
     help: 'the agent ends when it has had nothing to do for so long (never)',
   },
   expiretime: { kind: 'duration', value: 'TIME', help: 'contents that nobody used for so long are dropped (never)' },
+  cachequota: { kind: 'size', value: 'SIZE', help: 'most bytes that the store of this host may take (none)' },
   config: { kind: 'text', value: 'FILE', help: 'properties (/etc/dragonfly/dfget.yml)' },
   verbose: { kind: 'boolean', help: 'the agent that is started logs every step' },
   help: { kind: 'boolean', short: 'h', help: 'this text' },

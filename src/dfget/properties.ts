@@ -9,6 +9,15 @@ const SHAPE = {
   totalLimit: setting.rate.optional(),
   clientQueueSize: setting.count.optional(),
   workHome: setting.text.optional(),
+  /** Contents that nobody used for this long are dropped. */
+  expireTime: setting.duration.optional(),
+  /** Most bytes that the store may take. */
+  cacheQuota: setting.size.optional(),
+  /** With less than this free on the disk, contents that have rested for intervalThreshold make room. */
+  youngGCThreshold: setting.size.optional(),
+  /** With no more than this free, idle contents make room at once, until youngGCThreshold is free. */
+  fullGCThreshold: setting.size.optional(),
+  intervalThreshold: setting.duration.optional(),
 } as const;
 
 export type Properties = ReturnType<typeof readProperties>;

@@ -55,8 +55,18 @@ function settingsOf(flags: AgentFlags, home: string, properties: Partial<Propert
     ...(minRate === undefined ? {} : { minRate }),
     ...(clientQueueSize ? { clientQueue: clientQueueSize } : {}),
     ...(flags.alivetime === undefined ? {} : { aliveMs: flags.alivetime }),
-    ...(flags.expiretime === undefined ? {} : { expireMs: flags.expiretime }),
+    ...defined('expireMs', flags.expiretime ?? properties.expireTime),
+    marks: {
+      ...defined('maxBytes', flags.cachequota || properties.cacheQuota),
+      ...defined('youngBytes', properties.youngGCThreshold),
+      ...defined('fullBytes', properties.fullGCThreshold),
+      ...defined('restMs', properties.intervalThreshold),
+    },
     verbose: flags.verbose,
     reloadLimit: async () => flags.totallimit || (await propertiesOf(flags)).totalLimit,
   };
+}
+
+function defined<Name extends string>(name: Name, value: number | undefined): { readonly [_ in Name]?: number } {
+  return value === undefined ? {} : ({ [name]: value } as { readonly [_ in Name]: number });
 }

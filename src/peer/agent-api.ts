@@ -53,11 +53,11 @@ export function agentApi(options: AgentApiOptions): ApiServer {
     piecePort: engine.port,
     supernodes: engine.supernodes,
     downloads: engine.busy,
-    contents: engine.contents.length,
+    contents: engine.store.list().length,
     bytesServed: engine.bytesServed,
     limits: shownLimits(engine),
   }));
-  api.app.get('/v1/contents', async () => ({ contents: engine.contents.map(shownContent) }));
+  api.app.get('/v1/contents', async () => ({ contents: engine.store.list().map(shownContent) }));
   api.app.patch('/v1/limits', async (request) => {
     engine.limits = parseLimits(request.body, engine.limits);
     return shownLimits(engine);

@@ -34,17 +34,18 @@ export type AgentEngine = Engine & {
   readonly port: number;
   /** Downloads that run, and those over that somebody still holds. */
   readonly busy: number;
-  readonly contents: readonly StoredContent[];
   readonly supernodes: readonly { readonly place: string; readonly up: boolean; readonly why?: string }[];
   readonly bytesServed: number;
   limits: BandwidthLimits;
-  /** Drops contents that nobody used for this long; gives how many. */
-  sweep(expireMs: number): Promise<number>;
+  /** The contents on disk, for those who look after them; what they remove, tell it with `evicted`. */
+  readonly store: ContentStore;
+  /** Contents that the store dropped as a whole. */
+  evicted(content: ContentId): void;
 };
 
 /** What the engine does not make itself. It closes the store. */
 export type EngineDoors = {
-  readonly store: ContentStore & { sweep(expireMs: number): Promise<readonly ContentId[]> };
+  readonly store: ContentStore;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -116,8 +117,8 @@ class HostEngine implements AgentEngine {
     return this.#askers.size;
   }
 
-  get contents(): readonly StoredContent[] {
-    return this.#doors.store.list();
+  get store(): ContentStore {
+    return this.#doors.store;
   }
 
   get supernodes() {
@@ -166,12 +167,6 @@ class HostEngine implements AgentEngine {
     core.finished.then(over, over);
     core.start();
     return handle;
-  }
-
-  async sweep(expireMs: number): Promise<number> {
-    const gone = await this.#doors.store.sweep(expireMs);
-    for (const content of gone) this.evicted(content);
-    return gone.length;
   }
 
   /** Contents that the store dropped as a whole. */

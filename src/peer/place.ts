@@ -5,7 +5,7 @@
 import { contentFor } from '../io/generation.ts';
 import { Fault } from '../protocol/faults.ts';
 import { canonicalUrl } from '../protocol/identity.ts';
-import { type TaskId, taskOf } from '../protocol/ids.ts';
+import type { TaskId } from '../protocol/ids.ts';
 import type { SupernodeMessage } from '../protocol/messages.ts';
 import { type ContentShape, pieceSizeFor } from '../protocol/piece.ts';
 import type { TaskSpec } from '../protocol/task.ts';
@@ -50,8 +50,7 @@ export class Place {
   prior(): StoredContent | undefined {
     if (this.#content !== undefined) return this.#content;
     let latest: StoredContent | undefined;
-    for (const content of this.#parts.store.list()) {
-      if (taskOf(content.id) !== this.#task) continue;
+    for (const content of this.#parts.store.ofTask(this.#task)) {
       if (latest === undefined || content.usedAt > latest.usedAt) latest = content;
     }
     return latest;

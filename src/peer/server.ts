@@ -20,8 +20,10 @@ export type Agent = {
   stop(): Promise<void>;
 };
 
-/** Longest time between two looks at idleness and expiry. Milliseconds. */
+/** Longest time between two looks at idleness. Milliseconds. */
 const LOOK_MS = 60_000;
+/** Longest time between two looks at the disk. Milliseconds. */
+const DISK_LOOK_MS = 15_000;
 const LEAST_LOOK_MS = 1_000;
 
 /** Runs until it is stopped by SIGTERM, SIGINT, POST /v1/stop or its idleness. Faults of the start. */
@@ -65,7 +67,7 @@ export async function startAgent(settings: AgentSettings): Promise<Agent> {
     defaults: settings,
     onStop: stop,
   });
-  const timers = [watchIdleness(engine, settings.aliveMs, stop), watchExpiry(engine, settings.expireMs, log)];
+  const timers = [watchIdleness(engine, settings.aliveMs, stop), watchSpace(engine, settings.expireMs, log)];
   const end = async () => {
     for (const timer of timers) clearInterval(timer);
     log.info({}, 'the agent stops');
@@ -87,14 +89,17 @@ export async function startAgent(settings: AgentSettings): Promise<Agent> {
 type Identity = Pick<EngineSettings, 'id' | 'site'> & { readonly home: Home; readonly log: Log };
 
 async function openEngine(settings: AgentSettings, { id, site, home, log }: Identity): Promise<AgentEngine> {
-  const { nodes, version, ip, port, totalLimit, memoryBytes, token } = settings;
+  const { nodes, version, ip, port, totalLimit, memoryBytes, token, marks } = settings;
+  let engine: AgentEngine | undefined;
   const store = await openDiskStore({
     root: home.store,
     clock: systemClock,
+    ...(marks === undefined ? {} : { marks }),
+    onEvicted: (content) => engine?.evicted(content),
     onError: (fault) => log.error({ error: fault }, 'trouble with the store'),
   });
   try {
-    return await startEngine(
+    engine = await startEngine(
       {
         ...{ id, site, nodes, version, name: hostName(), uploads: true },
         ...(ip === undefined ? {} : { ip }),
@@ -105,6 +110,7 @@ async function openEngine(settings: AgentSettings, { id, site, home, log }: Iden
       },
       { store, clock: systemClock, log, random: Math.random },
     );
+    return engine;
   } catch (error) {
     await store.close();
     throw error;
@@ -125,17 +131,19 @@ function watchIdleness(engine: AgentEngine, aliveMs: number | undefined, stop: (
   return setInterval(look, lookMs(aliveMs));
 }
 
-function watchExpiry(engine: AgentEngine, expireMs: number | undefined, log: Log): NodeJS.Timeout | undefined {
-  if (expireMs === undefined || !(expireMs > 0)) return undefined;
-  const sweep = () => {
-    engine.sweep(expireMs).then(
-      (count) => {
-        if (count > 0) log.info({ count }, 'dropped contents that nobody used');
+/** Keeps the store within its marks, and drops what expired. */
+function watchSpace(engine: AgentEngine, expireMs: number | undefined, log: Log): NodeJS.Timeout {
+  const more: { readonly expireMs?: number } = expireMs !== undefined && expireMs > 0 ? { expireMs } : {};
+  const look = () => {
+    engine.store.keep(more).then(
+      (gone) => {
+        if (gone.length > 0) log.info({ contents: gone.length }, 'contents that were not in use made room');
       },
-      (error: unknown) => log.error({ error }, 'contents could not be dropped'),
+      (error: unknown) => log.error({ error }, 'the disk could not be looked at'),
     );
   };
-  return setInterval(sweep, lookMs(expireMs));
+  const { expireMs: expiry = DISK_LOOK_MS * 4 } = more;
+  return setInterval(look, Math.min(DISK_LOOK_MS, lookMs(expiry)));
 }
 
 function lookMs(periodMs: number): number {

@@ -1,6 +1,7 @@
 /** The settings of an engine and of the agent around it, with their defaults. */
 import type { Site } from '../protocol/host.ts';
 import type { HostId } from '../protocol/ids.ts';
+import type { Marks } from '../store/watermarks.ts';
 import type { TransferLimits } from '../transfer/limits.ts';
 
 export type EngineSettings = {
@@ -58,6 +59,8 @@ export type AgentSettings = {
   readonly aliveMs?: number;
   /** Contents that nobody used for this long are dropped; absent or not above 0 = never. */
   readonly expireMs?: number;
+  /** When contents make room on the disk, and the quota of all; absent = the store's defaults. */
+  readonly marks?: Partial<Marks>;
   readonly verbose?: boolean;
   /** Also log to standard error. */
   readonly console?: boolean;

@@ -21,6 +21,7 @@ import {
   saveAtomically,
   truncateFile,
 } from '../io/disk.ts';
+import { randomHex } from '../io/hash.ts';
 import { LazyFile } from '../io/open-files.ts';
 import { Fault } from '../protocol/faults.ts';
 import { type ContentId, parseContentId } from '../protocol/ids.ts';
@@ -38,6 +39,7 @@ const CONCURRENT_LOADS = 32;
 export class Folders {
   readonly root: string;
   readonly #made = new Set<string>();
+  readonly #run = randomHex(4);
   #trashed = 0;
 
   constructor(root: string) {
@@ -60,9 +62,15 @@ export class Folders {
     return join(this.contents, id.slice(0, 2), id);
   }
 
-  nextTrash(id: ContentId): string {
+  /** A name that no earlier life of the process has used either: what it left there is still being removed. */
+  nextTrash(id: string): string {
     this.#trashed++;
-    return join(this.trash, `${this.#trashed}-${id}`);
+    return join(this.trash, `${this.#run}-${this.#trashed}-${id}`);
+  }
+
+  /** What earlier lives left in the trash. */
+  async trashed(): Promise<readonly string[]> {
+    return (await listFolder(this.trash)).map((name) => join(this.trash, name));
   }
 
   async make(path: string): Promise<void> {

@@ -133,7 +133,7 @@ export class DiskContent implements StoredContent, Tenant {
   get resident(): Resident {
     const bytes = this.#table.heldBytes;
     const frees = this.#data.shared ? 0 : bytes;
-    return { id: this.id, bytes, frees, usedAt: this.usedAt, idle: this.usage.idle };
+    return { id: this.id, bytes, frees, usedAt: this.usedAt, idle: this.usage.idle && this.#meta.pinned !== true };
   }
 
   async refresh(): Promise<void> {

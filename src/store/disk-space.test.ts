@@ -15,7 +15,7 @@ async function withDisk(pieces: number, minFreeBytes = 0): Promise<DiskHome> {
     const used = home.store.list().reduce((total, content) => total + content.resident.bytes, 0);
     return { bavail: pieces - used / PIECE, bsize: PIECE };
   };
-  const home: DiskHome = await DiskHome.make({ statfs, minFreeBytes });
+  const home: DiskHome = await DiskHome.make({ statfs, minFreeBytes, marks: { youngBytes: 0, fullBytes: 0 } });
   return home;
 }
 
@@ -100,7 +100,7 @@ test('the user keeps the output of an evicted content', async () => {
   const a = await filled(home, A);
   await a.handOver(home.out(), {});
   home.clock.advance(60_000);
-  expect(await home.store.sweep(10_000)).toEqual([A]);
+  expect(await home.store.keep({ expireMs: 10_000 })).toEqual([A]);
   expect(home.evicted).toEqual([A]);
   expect(await readFile(home.out())).toEqual(BYTES);
 });

@@ -274,6 +274,7 @@ test('removing deletes the folder, and what was being deleted is gone after a cr
   expect(await readdir(join(home.root, 'trash'))).toHaveLength(1);
   const store = await home.crash();
   expect(store.list()).toEqual([]);
+  await store.close();
   expect(await readdir(join(home.root, 'trash'))).toEqual([]);
 });
 

@@ -8,14 +8,15 @@ import { type FreeSpace, freeSpace, makeFolder, readBootId, removeTree, rename }
 import { LockFile } from '../io/lock-file.ts';
 import { OpenFiles } from '../io/open-files.ts';
 import { Fault } from '../protocol/faults.ts';
-import type { ContentId } from '../protocol/ids.ts';
+import type { ContentId, TaskId } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';
 import { Folders, loadContents, makeContent } from './catalogue.ts';
+import { ContentIndex } from './content-index.ts';
 import type { ContentHome, DiskContent } from './disk-content.ts';
-import { expired } from './eviction.ts';
 import { bootIdInHeader } from './journal-format.ts';
 import { Space } from './space.ts';
 import type { ContentMeta, ContentStore, StoredContent } from './store.ts';
+import { DEFAULT_MARKS, type Marks } from './watermarks.ts';
 
 const DEFAULT_MAX_OPEN_FILES = 256;
 /** For hashing what is found on disk. */
@@ -24,9 +25,9 @@ const SCRATCH_BYTES = 4 * 1024 * 1024;
 export type DiskStoreOptions = {
   readonly root: string;
   readonly clock: Clock;
-  /** The contents take at most so much; absent = what the disk has. */
-  readonly maxBytes?: number;
-  /** The disk keeps so much free for others; default 0. */
+  /** When contents are evicted before their room is needed, and the quota; default DEFAULT_MARKS. */
+  readonly marks?: Partial<Marks>;
+  /** A reservation leaves so much of the disk free for others; default 0. */
   readonly minFreeBytes?: number;
   /** Names the run of the machine's kernel; default: what the kernel says. */
   readonly bootId?: string;
@@ -35,7 +36,7 @@ export type DiskStoreOptions = {
   readonly maxOpenFiles?: number;
   /** Trouble that no caller waits for; nothing is lost by it but tidiness. */
   readonly onError?: (fault: Fault) => void;
-  /** A content was evicted to make room or by `sweep`; its pieces are gone. */
+  /** A content was evicted to make room or by `keep`; its pieces are gone. */
   readonly onEvicted?: (id: ContentId) => void;
 };
 
@@ -46,12 +47,13 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
   const lock = LockFile.take(folders.lock);
   try {
     await folders.checkVersion();
-    await removeTree(folders.trash);
     await makeFolder(folders.trash);
+    const leftOver = await folders.trashed();
     // An unknown boot is never the same as another one: all from before is doubted.
     const bootId = bootIdInHeader(options.bootId ?? (await readBootId()) ?? `unknown-${options.clock.wall()}`);
     const store = new DiskStore(options, { folders, lock, bootId });
     await store.load();
+    store.discard(leftOver);
     return store;
   } catch (error) {
     lock.release();
@@ -66,7 +68,7 @@ export class DiskStore implements ContentStore {
   readonly #folders: Folders;
   readonly #lock: LockFile;
   readonly #home: ContentHome;
-  readonly #contents = new Map<ContentId, DiskContent>();
+  readonly #contents = new ContentIndex<DiskContent>();
   readonly #condemned = new Set<DiskContent>();
   /** The last step on each id that is being made or removed; the next one waits for it. */
   readonly #steps = new Map<ContentId, Promise<unknown>>();
@@ -90,9 +92,11 @@ export class DiskStore implements ContentStore {
       space: new Space({
         free: () => statfs(root),
         minFreeBytes: options.minFreeBytes ?? 0,
-        maxBytes: options.maxBytes,
+        marks: { ...DEFAULT_MARKS, ...options.marks },
+        wall: () => options.clock.wall(),
         tenants: () => [...this.#contents.values(), ...this.#condemned],
         evict: (ids) => this.#evict(ids),
+        onError: this.#report,
       }),
       onError,
     };
@@ -105,7 +109,12 @@ export class DiskStore implements ContentStore {
 
   /** Once, at start. */
   async load(): Promise<void> {
-    for (const content of await loadContents(this.#home, this.#folders)) this.#contents.set(content.id, content);
+    for (const content of await loadContents(this.#home, this.#folders)) this.#contents.add(content);
+  }
+
+  /** Deletes folders of the trash while the store is in use already: a large file takes its time to go. */
+  discard(paths: readonly string[]): void {
+    for (const path of paths) this.#deletion(removeTree(path));
   }
 
   find(id: ContentId): DiskContent | undefined {
@@ -114,6 +123,10 @@ export class DiskStore implements ContentStore {
 
   list(): readonly DiskContent[] {
     return [...this.#contents.values()];
+  }
+
+  ofTask(task: TaskId): readonly DiskContent[] {
+    return this.#contents.ofTask(task);
   }
 
   /** Contents from before the machine's last start that nothing has proved yet: worth a `verify` in a quiet hour. */
@@ -132,7 +145,7 @@ export class DiskStore implements ContentStore {
       if (found !== undefined) await this.#condemn(found);
       const made = await makeContent(this.#home, this.#folders, { id, shape, meta });
       made.usage.expect();
-      this.#contents.set(id, made);
+      this.#contents.add(made);
       return made;
     });
     try {
@@ -155,12 +168,8 @@ export class DiskStore implements ContentStore {
     });
   }
 
-  /** Removes what nobody has used for more than `expireMs`; gives their ids. */
-  async sweep(expireMs: number): Promise<readonly ContentId[]> {
-    const residents = this.list().map((content) => content.resident);
-    const ids = expired(residents, this.#options.clock.wall(), expireMs);
-    await this.#evict(ids);
-    return ids;
+  keep(more?: Partial<Marks>): Promise<readonly ContentId[]> {
+    return this.#home.space.keep(more);
   }
 
   async close(): Promise<void> {
@@ -175,18 +184,21 @@ export class DiskStore implements ContentStore {
     this.#lock.release();
   }
 
-  async #evict(ids: readonly ContentId[]): Promise<void> {
+  async #evict(ids: readonly ContentId[]): Promise<readonly ContentId[]> {
+    const gone: ContentId[] = [];
     for (const id of ids) {
       const evicted = await this.#inTurn(id, async () => {
         const content = this.#contents.get(id);
-        // Somebody may have come back to it while it stood in line.
-        if (content === undefined || !content.usage.idle) return undefined;
+        // Somebody may have come back to it, or pinned it, while it stood in line.
+        if (content === undefined || !content.resident.idle) return undefined;
         return this.#condemn(content);
       });
       if (evicted === undefined) continue;
       await evicted.deleted;
+      gone.push(id);
       this.#options.onEvicted?.(id);
     }
+    return gone;
   }
 
   /** Takes it out of the catalogue and its folder out of the way, then deletes it as soon as nobody has it. */
@@ -195,10 +207,14 @@ export class DiskStore implements ContentStore {
     this.#contents.delete(content.id);
     this.#condemned.add(content);
     await rename(content.folder, trash).then(() => content.moved(trash), this.#report);
-    const deleted = this.#delete(content).catch(this.#report);
+    return { deleted: this.#deletion(this.#delete(content)) };
+  }
+
+  #deletion(work: Promise<void>): Promise<void> {
+    const deleted = work.catch(this.#report);
     this.#deleting.add(deleted);
     void deleted.finally(() => this.#deleting.delete(deleted));
-    return { deleted };
+    return deleted;
   }
 
   async #delete(content: DiskContent): Promise<void> {

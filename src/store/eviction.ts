@@ -20,6 +20,18 @@ export type Need = { readonly diskBytes: number; readonly quotaBytes: number };
 
 /** The contents to evict, oldest use first; undefined when evicting all that is idle would not be enough. */
 export function victimsFor(residents: Iterable<Resident>, need: Need): readonly ContentId[] | undefined {
+  const { chosen, left } = choose(residents, need);
+  if (left.diskBytes > 0 || left.quotaBytes > 0) return undefined;
+  return spare(chosen, left).map((resident) => resident.id);
+}
+
+/** The same, but as far as it goes: all that is idle and helps where even that is not enough. */
+export function relief(residents: Iterable<Resident>, need: Need): readonly ContentId[] {
+  const { chosen, left } = choose(residents, need);
+  return spare(chosen, left).map((resident) => resident.id);
+}
+
+function choose(residents: Iterable<Resident>, need: Need): { chosen: readonly Resident[]; left: Need } {
   let { diskBytes, quotaBytes } = need;
   const chosen: Resident[] = [];
   for (const resident of byUse(residents)) {
@@ -30,8 +42,7 @@ export function victimsFor(residents: Iterable<Resident>, need: Need): readonly 
     diskBytes -= resident.frees;
     quotaBytes -= resident.bytes;
   }
-  if (diskBytes > 0 || quotaBytes > 0) return undefined;
-  return spare(chosen, { diskBytes, quotaBytes }).map((resident) => resident.id);
+  return { chosen, left: { diskBytes, quotaBytes } };
 }
 
 /** A large victim may have made smaller ones before it needless: the most recently used of those stay. */

@@ -7,27 +7,30 @@ import type { Bitfield } from '../base/bitfield.ts';
 import type { Clock } from '../base/clock.ts';
 import { saveAtomically } from '../io/disk.ts';
 import { Fault } from '../protocol/faults.ts';
-import type { ContentId, PieceIndex } from '../protocol/ids.ts';
+import type { ContentId, PieceIndex, TaskId } from '../protocol/ids.ts';
 import { type ContentShape, piecesOf } from '../protocol/piece.ts';
-import { expired, type Resident } from './eviction.ts';
+import { ContentIndex } from './content-index.ts';
+import type { Resident } from './eviction.ts';
 import { PieceTable } from './piece-table.ts';
 import { lacks } from './proof.ts';
 import { Reservation } from './reservation.ts';
 import { Space, type Tenant } from './space.ts';
 import type { ContentMeta, ContentStore, HandOver, StoredContent } from './store.ts';
 import { Usage } from './usage.ts';
+import { DEFAULT_MARKS, type Marks } from './watermarks.ts';
 
 export type MemoryStoreOptions = {
   readonly clock: Clock;
   /** Size of the disk that it plays; absent = without limit. */
   readonly capacityBytes?: number;
-  readonly maxBytes?: number;
+  /** Its disk has no marks of its own unless they are given here. */
+  readonly marks?: Partial<Marks>;
   readonly onEvicted?: (id: ContentId) => void;
 };
 
 export class MemoryStore implements ContentStore {
   readonly #options: MemoryStoreOptions;
-  readonly #contents = new Map<ContentId, MemoryContent>();
+  readonly #contents = new ContentIndex<MemoryContent>();
   readonly #condemned = new Set<MemoryContent>();
   readonly #space: Space;
   #closed = false;
@@ -40,9 +43,13 @@ export class MemoryStore implements ContentStore {
     this.#space = new Space({
       free: async () => ({ bavail: capacity - used(), bsize: 1 }),
       minFreeBytes: 0,
-      maxBytes: options.maxBytes,
+      marks: { ...DEFAULT_MARKS, youngBytes: 0, fullBytes: 0, ...options.marks },
+      wall: () => options.clock.wall(),
       tenants,
       evict: async (ids) => this.#evict(ids),
+      onError: (error) => {
+        throw error;
+      },
     });
   }
 
@@ -54,6 +61,10 @@ export class MemoryStore implements ContentStore {
     return [...this.#contents.values()];
   }
 
+  ofTask(task: TaskId): readonly MemoryContent[] {
+    return this.#contents.ofTask(task);
+  }
+
   async create(id: ContentId, shape: ContentShape, meta: ContentMeta): Promise<MemoryContent> {
     if (this.#closed) throw new Fault('cancelled', 'the store is closed');
     let content = this.#contents.get(id);
@@ -62,7 +73,7 @@ export class MemoryStore implements ContentStore {
       content = undefined;
     }
     content ??= new MemoryContent(this.#options.clock, this.#space, { id, shape, meta });
-    this.#contents.set(id, content);
+    this.#contents.add(content);
     content.usage.expect();
     try {
       await content.reshape(shape);
@@ -80,11 +91,8 @@ export class MemoryStore implements ContentStore {
     if (content !== undefined) this.#condemn(content);
   }
 
-  async sweep(expireMs: number): Promise<readonly ContentId[]> {
-    const residents = this.list().map((content) => content.resident);
-    const ids = expired(residents, this.#options.clock.wall(), expireMs);
-    this.#evict(ids);
-    return ids;
+  keep(more?: Partial<Marks>): Promise<readonly ContentId[]> {
+    return this.#space.keep(more);
   }
 
   async close(): Promise<void> {
@@ -92,13 +100,16 @@ export class MemoryStore implements ContentStore {
     for (const content of this.#contents.values()) await content.usage.drained('kept');
   }
 
-  #evict(ids: readonly ContentId[]): void {
+  #evict(ids: readonly ContentId[]): readonly ContentId[] {
+    const gone: ContentId[] = [];
     for (const id of ids) {
       const content = this.#contents.get(id);
-      if (!content?.usage.idle) continue;
+      if (!content?.resident.idle) continue;
       this.#condemn(content);
+      gone.push(id);
       this.#options.onEvicted?.(id);
     }
+    return gone;
   }
 
   #condemn(content: MemoryContent): void {
@@ -156,7 +167,13 @@ export class MemoryContent implements StoredContent, Tenant {
 
   get resident(): Resident {
     const bytes = this.#table.heldBytes;
-    return { id: this.id, bytes, frees: bytes, usedAt: this.usedAt, idle: this.usage.idle };
+    return {
+      id: this.id,
+      bytes,
+      frees: bytes,
+      usedAt: this.usedAt,
+      idle: this.usage.idle && this.#meta.pinned !== true,
+    };
   }
 
   allows(shape: ContentShape): boolean {

@@ -8,6 +8,7 @@ import type { FreeSpace } from '../io/disk.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import { type Resident, victimsFor } from './eviction.ts';
+import { type Marks, overdue, urgent } from './watermarks.ts';
 
 const MAX_ROUNDS = 4;
 const MIB = 1024 * 1024;
@@ -25,11 +26,16 @@ export type SpaceOptions = {
   readonly free: () => Promise<FreeSpace>;
   /** The disk keeps at least this much for others. */
   readonly minFreeBytes: number;
-  /** The store takes at most this much; absent = what the disk has. */
-  readonly maxBytes: number | undefined;
+  /** Its `maxBytes` are a wall for reservations too. */
+  readonly marks: Marks;
+  /** Milliseconds since 1970. */
+  readonly wall: () => number;
   /** Contents that may be evicted, and those that are condemned but still run. */
   readonly tenants: () => Iterable<Tenant>;
-  readonly evict: (ids: readonly ContentId[]) => Promise<void>;
+  /** Gives those that are gone: some may have found a user again meanwhile. */
+  readonly evict: (ids: readonly ContentId[]) => Promise<readonly ContentId[]>;
+  /** Trouble in looking after an urgent reservation. */
+  readonly onError: (error: unknown) => void;
 };
 
 export class Space {
@@ -45,26 +51,61 @@ export class Space {
    * Fault no-space.
    */
   reserve(wanted: () => number, grant: (bytes: number) => void): Promise<void> {
-    const run = this.#last.then(async () => {
+    return this.#inTurn(async () => {
       const bytes = wanted();
-      if (bytes > 0) {
-        await this.#makeRoom(bytes);
-        grant(bytes);
-      }
+      if (bytes <= 0) return;
+      await this.#makeRoom(bytes);
+      grant(bytes);
     });
-    this.#last = run.catch(() => undefined);
+  }
+
+  /** One look at the marks, in turn with the reservations; gives what was evicted. */
+  keep(more: Partial<Marks> = {}): Promise<readonly ContentId[]> {
+    return this.#inTurn(() => this.#look({ ...this.#options.marks, ...more }));
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#last.then(work);
+    this.#last = run.then(
+      () => undefined,
+      () => undefined,
+    );
     return run;
   }
 
+  async #look(marks: Marks): Promise<readonly ContentId[]> {
+    const { tenants, evict, wall } = this.#options;
+    const fullness = await this.#fullness();
+    if (fullness.freeBytes < Math.max(marks.youngBytes, marks.fullBytes))
+      for (const tenant of tenants()) if (tenant.resident.idle) await tenant.refresh();
+    const residents = Array.from(tenants(), (tenant) => tenant.resident);
+    const ids = overdue(residents, { ...fullness, wall: wall() }, marks);
+    return ids.length === 0 ? [] : evict(ids);
+  }
+
+  async #fullness(): Promise<{ readonly freeBytes: number; readonly takenBytes: number }> {
+    const { bavail, bsize } = await this.#options.free();
+    let promised = 0;
+    let held = 0;
+    for (const tenant of this.#options.tenants()) {
+      promised += tenant.promisedBytes;
+      held += tenant.resident.bytes;
+    }
+    return { freeBytes: bavail * bsize - promised, takenBytes: held + promised };
+  }
+
   async #makeRoom(bytes: number): Promise<void> {
-    const { maxBytes, minFreeBytes, tenants, evict } = this.#options;
+    const { marks, minFreeBytes, tenants, evict } = this.#options;
     for (let round = 0; ; round++) {
-      const { bavail, bsize } = await this.#options.free();
-      const promised = sum(tenants(), (tenant) => tenant.promisedBytes);
-      const taken = sum(tenants(), (tenant) => tenant.promisedBytes + tenant.resident.bytes);
-      const diskBytes = bytes + promised + minFreeBytes - bavail * bsize;
-      const quotaBytes = maxBytes === undefined ? 0 : taken + bytes - maxBytes;
-      if (diskBytes <= 0 && quotaBytes <= 0) return;
+      const { freeBytes, takenBytes } = await this.#fullness();
+      const diskBytes = bytes + minFreeBytes - freeBytes;
+      const quotaBytes = marks.maxBytes === undefined ? 0 : takenBytes + bytes - marks.maxBytes;
+      if (diskBytes <= 0 && quotaBytes <= 0) {
+        // The reservation stands first: what makes the disk comfortable again follows in its turn.
+        if (urgent({ freeBytes: freeBytes - bytes, takenBytes: takenBytes + bytes }, marks))
+          this.keep().catch(this.#options.onError);
+        return;
+      }
       for (const tenant of tenants()) if (diskBytes > 0 && tenant.resident.idle) await tenant.refresh();
       const residents = Array.from(tenants(), (tenant) => tenant.resident);
       const victims = victimsFor(residents, { diskBytes, quotaBytes });
@@ -82,10 +123,4 @@ function noSpace(bytes: number, diskBytes: number, quotaBytes: number): Fault {
 
 function mib(bytes: number): string {
   return `${(Math.ceil((bytes / MIB) * 10) / 10).toString()} MiB`;
-}
-
-function sum<T>(items: Iterable<T>, value: (item: T) => number): number {
-  let total = 0;
-  for (const item of items) total += value(item);
-  return total;
 }

@@ -7,16 +7,15 @@ import { ManualClock } from '../base/clock.ts';
 import { sha256 } from '../io/hash.ts';
 import { bytesOf, idOf, META, PIECE, putAll, putPiece, readAll, shapeOf } from './content.fixture.ts';
 import type { ContentStore } from './store.ts';
+import type { Marks } from './watermarks.ts';
 
-export type SuiteStore = ContentStore & { sweep(expireMs: number): Promise<readonly string[]> };
+export type SuiteOptions = { readonly folder: string; readonly clock: ManualClock; readonly marks?: Partial<Marks> };
 
-export type SuiteOptions = { readonly folder: string; readonly clock: ManualClock; readonly maxBytes?: number };
-
-export function storeConformance(name: string, open: (options: SuiteOptions) => Promise<SuiteStore>): void {
+export function storeConformance(name: string, open: (options: SuiteOptions) => Promise<ContentStore>): void {
   describe(`${name} store`, () => {
     let folder: string;
     let clock: ManualClock;
-    let store: SuiteStore;
+    let store: ContentStore;
 
     beforeEach(async () => {
       folder = await mkdtemp(join(tmpdir(), 'dragonfly-store-'));
@@ -32,7 +31,7 @@ export function storeConformance(name: string, open: (options: SuiteOptions) => 
     const reopenWith = async (maxBytes: number) => {
       await store.close();
       await rm(folder, { recursive: true, force: true });
-      store = await open({ folder, clock, maxBytes });
+      store = await open({ folder, clock, marks: { maxBytes } });
     };
 
     test('a new content holds nothing and is found under its id', async () => {
@@ -304,7 +303,7 @@ export function storeConformance(name: string, open: (options: SuiteOptions) => 
       content.release();
     });
 
-    test('sweep removes what nobody has used for long', async () => {
+    test('keep removes what nobody has used for long', async () => {
       const a = await store.create(idOf('a'), shapeOf(0), META);
       a.acquire();
       a.release();
@@ -314,7 +313,7 @@ export function storeConformance(name: string, open: (options: SuiteOptions) => 
       const c = await store.create(idOf('c'), shapeOf(0), META);
       c.acquire();
       c.release();
-      expect(await store.sweep(10_000)).toEqual([idOf('a')]);
+      expect(await store.keep({ expireMs: 10_000 })).toEqual([idOf('a')]);
       expect(store.list().map((content) => content.id)).toEqual([idOf('b'), idOf('c')]);
       b.release();
       expect(b.usedAt).toBe(clock.wall());

@@ -7,9 +7,10 @@
  * mtime, ctime or inode against the stamp) gives nothing away until it is verified again.
  */
 import type { Bitfield } from '../base/bitfield.ts';
-import type { ContentId, PieceIndex } from '../protocol/ids.ts';
+import type { ContentId, PieceIndex, TaskId } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';
 import type { Manifest, SourceFacts } from '../protocol/task.ts';
+import type { Marks } from './watermarks.ts';
 
 /** Kept beside the content; JSON. `url` has no credentials and no filtered parameters. */
 export type ContentMeta = {
@@ -20,6 +21,8 @@ export type ContentMeta = {
   readonly checkedAt?: number;
   /** Milliseconds since 1970 until which the source said that the content is fresh. */
   readonly freshUntil?: number;
+  /** Never evicted until somebody says otherwise. */
+  readonly pinned?: boolean;
 };
 
 export type HandOver = 'reflink' | 'link' | 'copy';
@@ -28,6 +31,8 @@ export interface ContentStore {
   /** The content if it is here, whole or in part. */
   find(id: ContentId): StoredContent | undefined;
   list(): readonly StoredContent[];
+  /** All generations of a task that are here. */
+  ofTask(task: TaskId): readonly StoredContent[];
   /**
    * Finds or creates. Reserves the content's full length first, over all running contents (fs.statfs less what others
    * have reserved), evicting idle contents where that helps. Faults: no-space, local-io.
@@ -35,6 +40,8 @@ export interface ContentStore {
   create(id: ContentId, shape: ContentShape, meta: ContentMeta): Promise<StoredContent>;
   /** Forgets and deletes; at once if idle, else when the last user releases it. */
   remove(id: ContentId): Promise<void>;
+  /** One look at the marks (watermarks.ts): evicts what they say and gives its ids. `more` goes before the store's own. */
+  keep(more?: Partial<Marks>): Promise<readonly ContentId[]>;
   /** Waits for what is being written, then closes every file. */
   close(): Promise<void>;
 }

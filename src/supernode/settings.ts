@@ -2,6 +2,7 @@
 import { type LoadedSettings, loadSettings, type SettingsOf, setting } from '../io/config.ts';
 import { type FlagTable, type FlagValues, parseFlags } from '../io/flags.ts';
 import { thisUser } from '../io/this-host.ts';
+import { DEFAULT_MARKS, type Marks } from '../store/watermarks.ts';
 
 export const SHAPE = {
   listenPort: setting.port.default(8002),
@@ -17,10 +18,19 @@ export const SHAPE = {
   failAccessInterval: setting.duration.default(30_000),
   /** How long a content without any validator counts as fresh, and how long an idle swarm is remembered. */
   taskExpireTime: setting.duration.default(180_000),
+  /** How long a content may be used after it went stale when its source cannot be reached; 0 = never. */
+  staleIfError: setting.duration.default(0),
   /** Most bytes that the cache may take; absent = what the disk has. */
   cacheQuota: setting.size.optional(),
-  /** Free space that the cache leaves on the disk. */
-  fullGCThreshold: setting.size.default(1024 ** 3),
+  /** With less than this free on the disk, contents that have rested for intervalThreshold make room. */
+  youngGCThreshold: setting.size.default(DEFAULT_MARKS.youngBytes),
+  /** With no more than this free, idle contents go at once, until youngGCThreshold is free; no new content takes the last of it. */
+  fullGCThreshold: setting.size.default(DEFAULT_MARKS.fullBytes),
+  intervalThreshold: setting.duration.default(DEFAULT_MARKS.restMs),
+  /** How often the disk is looked at. */
+  gcDiskInterval: setting.duration.default(15_000),
+  /** How often tasks and swarms that nobody uses are looked for. */
+  gcMetaInterval: setting.duration.default(30_000),
   clusterSecretFile: setting.text.optional(),
   idc: setting.text.optional(),
   location: setting.text.optional(),
@@ -44,6 +54,16 @@ export const FLAGS = {
     help: "how long a source's refusal is remembered (default 30s)",
   },
   'task-expire-time': { kind: 'text', value: 'TIME', help: 'how long an unused task stays in memory (default 3m)' },
+  'cache-quota': {
+    kind: 'text',
+    value: 'SIZE',
+    help: 'most bytes that the cache may take (default what the disk has)',
+  },
+  'stale-if-error': {
+    kind: 'text',
+    value: 'TIME',
+    help: 'use a stale content for so long when its source is down (default never)',
+  },
   'cluster-secret-file': { kind: 'text', value: 'FILE', help: 'secret that all supernodes of a cluster share' },
   debug: { kind: 'boolean', short: 'D', help: 'log more' },
   help: { kind: 'boolean', short: 'h', help: 'this help' },
@@ -72,6 +92,8 @@ export function readSettings({ values }: CommandLine, env: NodeJS.ProcessEnv): L
       systemReservedBandwidth: values['system-bandwidth'],
       failAccessInterval: values['fail-access-interval'],
       taskExpireTime: values['task-expire-time'],
+      cacheQuota: values['cache-quota'],
+      staleIfError: values['stale-if-error'],
       clusterSecretFile: values['cluster-secret-file'],
       debug: values.debug ? true : undefined,
     },
@@ -79,6 +101,17 @@ export function readSettings({ values }: CommandLine, env: NodeJS.ProcessEnv): L
     file: values.config ?? DEFAULT_FILE,
     explicitFile: values.config !== undefined,
   });
+}
+
+/** What the settings say of the room that the cache may take. */
+export function marksOf(settings: Settings): Partial<Marks> {
+  const { youngGCThreshold, fullGCThreshold, intervalThreshold, cacheQuota } = settings;
+  return {
+    youngBytes: youngGCThreshold,
+    fullBytes: fullGCThreshold,
+    restMs: intervalThreshold,
+    ...(cacheQuota === undefined ? {} : { maxBytes: cacheQuota }),
+  };
 }
 
 /** A service's folder for root, else one of the user's own. */

@@ -23,7 +23,7 @@ import { openHome } from './home.ts';
 import { Hosts } from './hosts.ts';
 import { FILL_BUDGET_BYTES } from './limits.ts';
 import { HostConversation } from './sessions.ts';
-import { defaultHome, type Settings } from './settings.ts';
+import { defaultHome, marksOf, type Settings } from './settings.ts';
 import { SwarmLoop } from './swarm-loop.ts';
 import { Swarms } from './swarms.ts';
 
@@ -55,7 +55,7 @@ export async function startSupernode(
     root: `${home.dir}/store`,
     clock,
     minFreeBytes: settings.fullGCThreshold,
-    ...(settings.cacheQuota === undefined ? {} : { maxBytes: settings.cacheQuota }),
+    marks: marksOf(settings),
     onError: (fault) => log.warn({ fault }, 'the store has trouble'),
     onEvicted: (content) => cache?.evicted(content),
   });

@@ -103,7 +103,7 @@ export class Cache {
   async drop(task: TaskId): Promise<boolean> {
     const entry = this.#current.get(task);
     if (entry !== undefined) this.#forget(entry);
-    const found = this.#parts.store.list().filter((content) => taskOf(content.id) === task);
+    const found = this.#parts.store.ofTask(task);
     await Promise.all(found.map((content) => this.#parts.store.remove(content.id)));
     return entry !== undefined || found.length > 0;
   }
@@ -149,10 +149,9 @@ export class Cache {
   #known(task: TaskId, spec: TaskSpec): Entry | undefined {
     const entry = this.#current.get(task);
     if (entry?.manifest !== undefined) return entry;
-    for (const stored of this.#parts.store.list()) {
+    for (const stored of this.#parts.store.ofTask(task)) {
       const { manifest, facts } = stored.meta;
-      if (taskOf(stored.id) !== task || manifest === undefined || !verifyManifest(this.#parts.secret, manifest))
-        continue;
+      if (manifest === undefined || !verifyManifest(this.#parts.secret, manifest)) continue;
       return new Entry({ id: stored.id, task, stored, facts, spec });
     }
     return undefined;
@@ -207,9 +206,9 @@ export class Cache {
 
   /** What an earlier life of this process had read of the task, and how to ask for the rest. */
   #partial(task: TaskId): { stored: StoredContent; resume: Partial<SourceRequest> } | undefined {
-    for (const stored of this.#parts.store.list()) {
+    for (const stored of this.#parts.store.ofTask(task)) {
       const { facts, manifest } = stored.meta;
-      if (taskOf(stored.id) !== task || manifest !== undefined || !facts.ranges || stored.held.count === 0) continue;
+      if (manifest !== undefined || !facts.ranges || stored.held.count === 0) continue;
       if (facts.etag === undefined && facts.lastModified === undefined) continue;
       const missing = stored.held.nextClear(0);
       if (missing <= 0 || stored.shape.length === null) continue;
