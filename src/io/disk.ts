@@ -208,6 +208,15 @@ export function removeTree(path: string): Promise<void> {
   );
 }
 
+/** Where a symbolic link leads; the path itself when nothing is there yet. */
+export function realPathOf(path: string): Promise<string> {
+  return unless(
+    'ENOENT',
+    path,
+    diskCall<string>('look at', path, (done) => fs.realpath(path, done)),
+  );
+}
+
 /** Nothing happens when it is not there. */
 export async function removeFile(path: string): Promise<void> {
   await unless(
