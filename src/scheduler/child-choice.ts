@@ -41,10 +41,10 @@ export class ChildChooser {
     if (peer < 0 || swarm.heldCount(peer) === 0) return undefined;
     const own = swarm.groups.get(parent.idc);
     if (swarm.groups.size === 1 && !parent.seed)
-      return own === undefined ? undefined : this.#within(swarm, parent, own, undefined, now);
+      return own === undefined ? undefined : this.#within(swarm, parent, own, now);
     const abroad = this.#abroad(swarm, parent, now);
     if (abroad !== undefined || parent.seed || own === undefined) return abroad;
-    return this.#within(swarm, parent, own, undefined, now);
+    return this.#within(swarm, parent, own, now);
   }
 
   /** Groups take turns, so that none waits for its imports. */
@@ -54,34 +54,14 @@ export class ChildChooser {
     for (let i = 0; i < groups.length; i++) {
       const group = groups[(this.#groupTurn + i) % groups.length];
       if (group === undefined || (group.idc === parent.idc ? !parent.seed : group.absent === 0)) continue;
-      const choice = this.#within(swarm, parent, group, group, now);
+      const choice = this.#within(swarm, parent, group, now);
       if (choice !== undefined) return choice;
     }
     return undefined;
   }
 
-  #within(swarm: Swarm, parent: Host, group: Group, importInto: Group | undefined, now: Millis): Choice | undefined {
+  #within(swarm: Swarm, parent: Host, group: Group, now: Millis): Choice | undefined {
     this.#sample(swarm, parent, group, now);
-    const parentPeer = swarm.peerOf(parent);
-    if (this.#limits.pieceFirst) {
-      const order = [...this.#peers.keys()].sort((a, b) => (this.#keys[a] ?? 0) - (this.#keys[b] ?? 0));
-      const { rarity, rows } = swarm;
-      const first = rarity.firstWith(1);
-      const end = Math.min(first + 256, rarity.size);
-      for (let i = first; i < end; i++) {
-        const piece = rarity.order[i] ?? 0;
-        if (!rows.held(parentPeer, piece)) continue;
-        if (importInto?.has(piece)) continue;
-        for (const at of order) {
-          const child = this.#peers[at] ?? -1;
-          if (rows.taken(child, piece)) continue;
-          this.#choice.child = child;
-          this.#choice.piece = piece;
-          return this.#choice;
-        }
-      }
-      return undefined;
-    }
     for (let left = this.#peers.length; left > 0; left--) {
       const at = this.#best(left);
       const child = this.#peers[at] ?? -1;
@@ -127,7 +107,7 @@ export class ChildChooser {
     const child = swarm.hosts[peer];
     if (child === undefined || child === parent) return;
     if (!child.hasDownRoom(swarm.pieceSize, this.#limits) || !this.#mayMeet(parent, child)) return;
-    if (child.downs.length > 0 && child.downBacklogMs(now, this.#limits) > backlog) return;
+    if (child.downs > 0 && child.downBacklogMs(now, this.#limits) > backlog) return;
     this.#peers.push(peer);
   }
 
@@ -144,7 +124,7 @@ export class ChildChooser {
       const child = swarm.hosts[peer];
       if (child === undefined) continue;
       const taken = swarm.takenCount(peer);
-      const idle = child.downs.length === 0;
+      const idle = child.downs === 0;
       const key = !staggered ? taken : idle ? -1 : swarm.pieces - taken;
       this.#keys.push(key - nearness(parent.site, child.site));
     }

@@ -45,7 +45,6 @@ export class Clockwork {
     // A clock that went back must not stop the sweeps.
     if (now - this.#sweptAt < limits.sweepMs && now >= this.#sweptAt) return;
     this.#sweptAt = now;
-    this.#dispatcher.settle(now);
     for (const swarm of this.#core.swarms.values()) if (swarm.active) this.#sweep(swarm, now);
   }
 
@@ -58,7 +57,6 @@ export class Clockwork {
       wanting ||= swarm.active;
     }
     let next = wanting ? now + TICK_MS : Number.POSITIVE_INFINITY;
-    if (!this.#core.ready.empty) next = now + this.#core.limits.gatherMs;
     for (const host of isolated) next = Math.min(next, Math.max(host.trust.until, now));
     // An earlier wish still stands; one far ahead of a clock that went back does not.
     if (next >= this.#wakeAt && this.#wakeAt > now - TICK_MS) return;
@@ -82,14 +80,14 @@ export class Clockwork {
     for (const peer of swarm.peers()) {
       const host = swarm.hosts[peer];
       if (host === undefined || !swarm.wants(peer) || swarm.complete(peer)) continue;
-      if (host.downs.length === 0 && looks > 0) looks -= this.#dispatcher.rescue(swarm, host, looks, now);
+      if (host.downs === 0 && looks > 0) looks -= this.#dispatcher.rescue(swarm, host, looks, now);
       else if (swarm.pieces - swarm.heldCount(peer) <= HEDGE_PIECES) this.#hedge(swarm, host, now);
     }
   }
 
   #hedge(swarm: Swarm, child: Host, now: Millis): void {
     const { limits } = this.#core;
-    for (const lease of [...child.downs]) {
+    for (const lease of [...this.#core.leases.downs(child)]) {
       if (swarm.hedged + 1 > Math.max(1, swarm.delivered * limits.hedgeShare)) return;
       if (lease.swarm !== swarm || lease.twin !== undefined) continue;
       if (now - lease.startedAt <= limits.hedgeFactor * Math.max(swarm.medianMs, lease.expectedMs)) continue;

@@ -2,8 +2,9 @@
 import type { Random } from '../base/random.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { SchedulerCommand } from './events.ts';
+import type { SwarmsByHost } from './host-swarms.ts';
 import type { Host, HostTable } from './host-table.ts';
-import type { Lease, Leases } from './leases.ts';
+import type { Leases } from './leases.ts';
 import type { Limits } from './limits.ts';
 import type { Pairs } from './pairs.ts';
 import type { Swarm } from './swarm.ts';
@@ -13,12 +14,11 @@ export type Core = {
   readonly random: Random;
   readonly hosts: HostTable;
   readonly swarms: Map<ContentId, Swarm>;
+  readonly swarmsOf: SwarmsByHost;
   readonly leases: Leases;
   readonly pairs: Pairs;
   readonly ready: ReadyHosts;
   readonly isolated: Set<Host>;
-  /** What was begun since the batch began. */
-  readonly fresh: { readonly lease: Lease; readonly command: SchedulerCommand }[];
   /** Commands of the call that is running. */
   out: SchedulerCommand[];
 };

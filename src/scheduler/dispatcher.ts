@@ -30,8 +30,7 @@ export class Dispatcher {
   }
 
   settle(now: Millis): void {
-    const { ready, limits } = this.#core;
-    this.#core.fresh.length = 0;
+    const { ready } = this.#core;
     while (!ready.empty) {
       const children = ready.children;
       const parents = ready.parents;
@@ -40,9 +39,8 @@ export class Dispatcher {
       for (const child of children) child.hungry = false;
       for (const parent of parents) parent.ready = false;
       for (const child of children) this.#read(child, now);
-      for (const parent of poorestFirst(parents)) this.#serve(parent, now);
+      for (const parent of this.#poorestFirst(parents)) this.#serve(parent, now);
       for (const child of children) this.#feed(child, now);
-      if (limits.swaps > 0) for (const child of children) this.#rematch(child, now);
     }
   }
 
@@ -72,9 +70,9 @@ export class Dispatcher {
   #serve(parent: Host, now: Millis): void {
     if (!parent.serves) return;
     const { limits } = this.#core;
-    for (let misses = 0; misses < parent.active.length; ) {
-      if (parent.turn >= parent.active.length) parent.turn = 0;
-      const swarm = parent.active[parent.turn];
+    const swarms = this.#core.swarmsOf.of(parent);
+    for (let misses = 0; misses < swarms.active.length; ) {
+      const swarm = swarms.current;
       if (swarm === undefined) return;
       if (!parent.hasUpRoom(swarm.pieceSize, limits)) {
         parent.up.filled();
@@ -85,40 +83,30 @@ export class Dispatcher {
       if (choice === undefined || child === undefined) {
         swarm.idle.add(parent);
         misses++;
-        this.#nextTurn(parent);
+        swarms.pass();
         continue;
       }
       misses = 0;
       if (!this.#transfers.begin(swarm, parent, child, choice.piece, now)) return;
       if (!child.hasDownRoom(swarm.pieceSize, limits)) child.down.filled();
-      parent.turnBytes += swarm.pieceSize;
-      const quantum = parent.active.length > 1 ? largestPiece(parent) : 0;
-      if (parent.turnBytes >= quantum) this.#nextTurn(parent);
+      swarms.gave(swarm.pieceSize);
     }
-  }
-
-  #nextTurn(parent: Host): void {
-    parent.turn++;
-    parent.turnBytes = 0;
   }
 
   /** Idle parents get another look when a child needs something. */
   #feed(child: Host, now: Millis): void {
     const { limits } = this.#core;
-    for (const swarm of child.swarms) {
+    for (const swarm of this.#core.swarmsOf.of(child).all) {
       if (swarm.idle.size === 0) continue;
       const peer = swarm.peerOf(child);
       if (!swarm.wants(peer) || swarm.takenCount(peer) === swarm.pieces) continue;
       let looks = swarm.size <= limits.poorestFirstHosts ? limits.poorestFirstHosts : IDLE_LOOKS;
       for (const parent of swarm.idle) {
         if (looks-- === 0 || !child.hasDownRoom(swarm.pieceSize, limits)) break;
+        if (parent === child) continue;
         swarm.idle.delete(parent);
         if (!parent.serves || !parent.hasUpRoom(swarm.pieceSize, limits)) continue;
-        if (parent === child) continue;
-        if (
-          child.downs.length > 0 &&
-          child.downBacklogMs(now, limits) > parent.upBacklogMs(now, limits) + limits.slackMs
-        ) {
+        if (child.downs > 0 && child.downBacklogMs(now, limits) > parent.upBacklogMs(now, limits) + limits.slackMs) {
           swarm.idle.add(parent);
           continue;
         }
@@ -126,51 +114,6 @@ export class Dispatcher {
         const piece = this.#useful(swarm, parent, child, now);
         swarm.idle.add(parent);
         if (piece !== NO_PIECE) this.#transfers.begin(swarm, parent, child, piece, now);
-      }
-    }
-  }
-
-  /**
-   * A child that got nothing and a parent that found nobody can still both be served when a pair of this same batch
-   * changes partners: an augmenting path of length three.
-   */
-  #rematch(child: Host, now: Millis): void {
-    const { limits, random, fresh, out } = this.#core;
-    if (child.downs.length > 0 || fresh.length === 0) return;
-    for (const swarm of child.swarms) {
-      const peer = swarm.peerOf(child);
-      if (!swarm.wants(peer) || swarm.takenCount(peer) === swarm.pieces) continue;
-      let looks = 4;
-      for (const parent of swarm.idle) {
-        if (looks-- === 0) return;
-        const giver = swarm.peerOf(parent);
-        if (parent === child || !parent.serves || parent.ups.length > 0 || giver < 0) continue;
-        for (let i = 0; i < limits.swaps; i++) {
-          const at = random.below(fresh.length);
-          const pair = fresh[at];
-          if (pair === undefined || pair.lease.swarm !== swarm || pair.lease.twin !== undefined) continue;
-          const { parent: other, child: theirs } = pair.lease;
-          if (
-            !this.#core.leases.isOpen(pair.lease) ||
-            theirs === parent ||
-            other.ups.length > 1 ||
-            theirs.downs.length > 1
-          )
-            continue;
-          const one = this.#useful(swarm, other, child, now);
-          if (one === NO_PIECE) continue;
-          const two = this.#useful(swarm, parent, theirs, now);
-          if (two === NO_PIECE) continue;
-          this.#transfers.dropped(pair.lease, false);
-          const command = out.indexOf(pair.command);
-          out.splice(command, 1);
-          fresh[at] = fresh[fresh.length - 1] ?? pair;
-          fresh.pop();
-          swarm.idle.delete(parent);
-          this.#transfers.begin(swarm, other, child, one, now);
-          this.#transfers.begin(swarm, parent, theirs, two, now);
-          return;
-        }
       }
     }
   }
@@ -184,7 +127,7 @@ export class Dispatcher {
   /** A reader's window goes first: its missing pieces in order, each from the parent that is done first. */
   #read(child: Host, now: Millis): void {
     const { limits } = this.#core;
-    for (const swarm of child.swarms) {
+    for (const swarm of this.#core.swarmsOf.of(child).all) {
       if (swarm.windows.size === 0) continue;
       const peer = swarm.peerOf(child);
       const window = swarm.windows.get(peer);
@@ -197,29 +140,23 @@ export class Dispatcher {
       }
     }
   }
-}
 
-function poorestFirst(parents: Host[]): Host[] {
-  if (parents.length < 2) return parents;
-  const runs: Host[][] = [];
-  for (const parent of parents) {
-    const at = wealth(parent) + 1;
-    const run = runs[at];
-    if (run === undefined) runs[at] = [parent];
-    else run.push(parent);
+  #poorestFirst(parents: Host[]): Host[] {
+    if (parents.length < 2) return parents;
+    const runs: Host[][] = [];
+    for (const parent of parents) {
+      const at = this.#wealth(parent) + 1;
+      const run = runs[at];
+      if (run === undefined) runs[at] = [parent];
+      else run.push(parent);
+    }
+    return runs.flat();
   }
-  return runs.flat();
-}
 
-function wealth(host: Host): number {
-  if (host.seed) return -1;
-  let held = 0;
-  for (const swarm of host.active) held += swarm.heldCount(swarm.peerOf(host));
-  return held;
-}
-
-function largestPiece(host: Host): number {
-  let largest = 0;
-  for (const swarm of host.active) largest = Math.max(largest, swarm.pieceSize);
-  return largest;
+  #wealth(host: Host): number {
+    if (host.seed) return -1;
+    let held = 0;
+    for (const swarm of this.#core.swarmsOf.of(host).active) held += swarm.heldCount(swarm.peerOf(host));
+    return held;
+  }
 }

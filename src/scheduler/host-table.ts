@@ -5,10 +5,8 @@
 import type { Millis } from '../base/clock.ts';
 import type { Site } from '../protocol/host.ts';
 import type { HostId } from '../protocol/ids.ts';
-import type { Lease } from './leases.ts';
 import type { Limits } from './limits.ts';
 import { childWindow, parentWindow, RateMeter } from './rates.ts';
-import type { Swarm } from './swarm.ts';
 import { Trust } from './trust.ts';
 
 export class Host {
@@ -26,16 +24,12 @@ export class Host {
   /** Since when the first of the outstanding transfers has had the link: the last end, or the first begin. */
   upAt: Millis = 0;
   downAt: Millis = 0;
+  /** What is outstanding, kept by Leases. */
+  ups = 0;
+  downs = 0;
   upBytes = 0;
   downBytes = 0;
-  readonly ups: Lease[] = [];
-  readonly downs: Lease[] = [];
   readonly trust = new Trust();
-  readonly swarms = new Set<Swarm>();
-  /** Swarms in which somebody may want something from it, and whose turn it is. */
-  readonly active: Swarm[] = [];
-  turn = 0;
-  turnBytes = 0;
   /** In a queue of the dispatcher. */
   ready = false;
   hungry = false;
@@ -51,29 +45,23 @@ export class Host {
   }
 
   hasUpRoom(pieceSize: number, limits: Limits): boolean {
-    const outstanding = this.ups.length;
-    if (outstanding === 0) return true;
+    if (this.ups === 0) return true;
     if (this.trust.probation) return false;
-    if (this.trust.slotsCut > 0 && outstanding >= limits.minParentPieces) return false;
+    if (this.trust.slotsCut > 0 && this.ups >= limits.minParentPieces) return false;
     return this.upBytes + pieceSize <= parentWindow(this.up.rate, pieceSize, limits);
   }
 
   hasDownRoom(pieceSize: number, limits: Limits): boolean {
-    return this.downs.length === 0 || this.downBytes + pieceSize <= childWindow(this.down.rate, pieceSize, limits);
+    return this.downs === 0 || this.downBytes + pieceSize <= childWindow(this.down.rate, pieceSize, limits);
   }
 
   /** Milliseconds until its uplink has sent what is outstanding there, as far as one can know. */
   upBacklogMs(now: Millis, limits: Limits): Millis {
-    return backlogMs(this.upBytes, this.ups.length, now - this.upAt, this.up.rate || limits.assumedBytesPerSecond);
+    return backlogMs(this.upBytes, this.ups, now - this.upAt, this.up.rate || limits.assumedBytesPerSecond);
   }
 
   downBacklogMs(now: Millis, limits: Limits): Millis {
-    return backlogMs(
-      this.downBytes,
-      this.downs.length,
-      now - this.downAt,
-      this.down.rate || limits.assumedBytesPerSecond,
-    );
+    return backlogMs(this.downBytes, this.downs, now - this.downAt, this.down.rate || limits.assumedBytesPerSecond);
   }
 
   /** When the last byte of what is outstanding at it, and of `bytes` more, is expected; from now on. */
@@ -83,17 +71,6 @@ export class Host {
 
   expectedDownMs(bytes: number, limits: Limits): Millis {
     return ((this.downBytes + bytes) * 1000) / (this.down.rate || limits.assumedBytesPerSecond);
-  }
-
-  activate(swarm: Swarm): void {
-    if (!this.active.includes(swarm)) this.active.push(swarm);
-  }
-
-  deactivate(swarm: Swarm): void {
-    const at = this.active.indexOf(swarm);
-    if (at < 0) return;
-    this.active.splice(at, 1);
-    if (at < this.turn) this.turn--;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The record of every assignment until it ends, exactly once. A lease is a slot in columns, chained into its parent's and
- * its child's list, so that a host that leaves finds its own in O(own). The id that crosses the wire is slot + turn *
+ * The record of every assignment until it ends, exactly once. Each lease stands in its parent's and in its
+ * child's list, so that a host that leaves finds its own in O(own). The id that crosses the wire is slot + turn *
  * SLOTS: a spent id never matches again, and finding a lease needs no map.
  */
 import type { Millis } from '../base/clock.ts';
@@ -30,9 +30,22 @@ export type Lease = {
   downIndex: number;
 };
 
+const NONE: readonly Lease[] = [];
+
+function listOf(lists: Lease[][], host: Host): Lease[] {
+  const known = lists[host.index];
+  if (known !== undefined) return known;
+  const list: Lease[] = [];
+  lists[host.index] = list;
+  return list;
+}
+
 export class Leases {
   readonly #slots: (Lease | undefined)[] = [];
   readonly #free: number[] = [];
+  /** By the index of the host: what it gives, what it gets. */
+  readonly #ups: Lease[][] = [];
+  readonly #downs: Lease[][] = [];
   readonly #wheel = new TimerWheel(TICK_MS, TICKS);
   #turn: number;
   #live = 0;
@@ -62,11 +75,11 @@ export class Leases {
       startedAt,
       expectedMs,
       twin: undefined,
-      upIndex: parent.ups.length,
-      downIndex: child.downs.length,
+      upIndex: parent.ups++,
+      downIndex: child.downs++,
     };
-    parent.ups.push(lease);
-    child.downs.push(lease);
+    listOf(this.#ups, parent).push(lease);
+    listOf(this.#downs, child).push(lease);
     parent.upBytes += bytes;
     child.downBytes += bytes;
     this.#slots[slot] = lease;
@@ -89,18 +102,32 @@ export class Leases {
     const { parent, child } = lease;
     parent.upBytes -= lease.bytes;
     child.downBytes -= lease.bytes;
-    const lastUp = parent.ups.pop();
+    parent.ups--;
+    child.downs--;
+    const ups = listOf(this.#ups, parent);
+    const lastUp = ups.pop();
     if (lastUp !== undefined && lastUp !== lease) {
-      parent.ups[lease.upIndex] = lastUp;
+      ups[lease.upIndex] = lastUp;
       lastUp.upIndex = lease.upIndex;
     }
-    const lastDown = child.downs.pop();
+    const downs = listOf(this.#downs, child);
+    const lastDown = downs.pop();
     if (lastDown !== undefined && lastDown !== lease) {
-      child.downs[lease.downIndex] = lastDown;
+      downs[lease.downIndex] = lastDown;
       lastDown.downIndex = lease.downIndex;
     }
     if (lease.twin !== undefined) lease.twin.twin = undefined;
     lease.twin = undefined;
+  }
+
+  /** What this host gives; valid until the next change. */
+  ups(host: Host): readonly Lease[] {
+    return this.#ups[host.index] ?? NONE;
+  }
+
+  /** What this host gets; valid until the next change. */
+  downs(host: Host): readonly Lease[] {
+    return this.#downs[host.index] ?? NONE;
   }
 
   isOpen(lease: Lease): boolean {

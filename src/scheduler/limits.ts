@@ -12,9 +12,6 @@ export type Limits = {
   readonly maxParentPieces: number;
   /** A child's window over a parent's: parents must never find all children full. */
   readonly childFactor: number;
-  gatherMs: number;
-  readonly swaps: number;
-  readonly pieceFirst: boolean;
   /** A child gets a piece when its backlog ends at most this much after the parent's: transfers should not meet on a downlink. */
   readonly slackMs: number;
   /** Children (or parents) looked at per decision; all of them in swarms up to `smallSwarm`. */
@@ -70,9 +67,6 @@ export const DEFAULT_LIMITS: Limits = {
   minParentPieces: 2,
   maxParentPieces: 256,
   childFactor: 1.5,
-  gatherMs: -1,
-  swaps: 0,
-  pieceFirst: false,
   slackMs: 10,
   samples: 8,
   smallSwarm: 16,

@@ -31,6 +31,7 @@ export class Membership {
     host.seed = event.seed;
     host.up.configured = positive(event.upBytesPerSecond);
     host.down.configured = positive(event.downBytesPerSecond);
+    this.#transfers.updateRoom(host);
     if (host.uploads !== event.uploads) {
       host.uploads = event.uploads;
       this.updateServing(host);
@@ -64,10 +65,9 @@ export class Membership {
     const swarm = this.#core.swarms.get(event.content);
     if (swarm === undefined) return;
     this.#core.swarms.delete(event.content);
-    for (const lease of [...swarm.leases]) this.#transfers.dropped(lease, false);
     for (const peer of [...swarm.peers()]) {
-      swarm.hosts[peer]?.deactivate(swarm);
-      swarm.leave(peer);
+      const host = swarm.hosts[peer];
+      if (host !== undefined) this.#takeOut(swarm, host, false);
     }
     swarm.live = false;
   }
@@ -80,7 +80,10 @@ export class Membership {
     const peer = swarm.join(host, event.held, event.wants);
     this.#setWindow(swarm, peer, event.window ?? null);
     this.#updateActive(swarm);
-    if (swarm.wanting > 0) host.activate(swarm);
+    const swarms = this.#core.swarmsOf.of(host);
+    swarms.all.add(swarm);
+    this.#transfers.updateRoom(host);
+    if (swarm.wanting > 0) swarms.activate(swarm);
     this.#wakePeer(swarm, peer);
   }
 
@@ -93,7 +96,7 @@ export class Membership {
     if (!event.keeps) {
       this.#removePeer(swarm, host);
     } else {
-      for (const lease of host.downs.filter((own) => own.swarm === swarm)) this.#transfers.dropped(lease, false);
+      this.#dropDowns(swarm, host);
       swarm.windows.delete(peer);
       swarm.setWants(peer, false);
     }
@@ -112,8 +115,8 @@ export class Membership {
 
   /** After isolation, release or a change of `uploads`. Leases at a parent that serves no more end. */
   updateServing(host: Host): void {
-    for (const swarm of host.swarms) swarm.setServes(swarm.peerOf(host), host.serves);
-    if (!host.serves) for (const lease of [...host.ups]) this.#transfers.dropped(lease, true);
+    for (const swarm of this.#core.swarmsOf.of(host).all) swarm.setServes(swarm.peerOf(host), host.serves);
+    if (!host.serves) for (const lease of [...this.#core.leases.ups(host)]) this.#transfers.dropped(lease, true);
     else this.#wake(host);
   }
 
@@ -125,9 +128,10 @@ export class Membership {
     for (const peer of swarm.peers()) {
       const host = swarm.hosts[peer];
       if (host === undefined) continue;
-      if (!active) host.deactivate(swarm);
+      const swarms = this.#core.swarmsOf.of(host);
+      if (!active) swarms.deactivate(swarm);
       else {
-        host.activate(swarm);
+        swarms.activate(swarm);
         if (swarm.heldCount(peer) > 0) swarm.idle.add(host);
       }
     }
@@ -139,24 +143,36 @@ export class Membership {
   }
 
   #removeHost(host: Host): void {
-    for (const lease of [...host.ups]) this.#transfers.dropped(lease, true);
-    for (const lease of [...host.downs]) this.#transfers.dropped(lease, false);
-    for (const swarm of [...host.swarms]) {
+    for (const swarm of [...this.#core.swarmsOf.of(host).all]) {
       this.#removePeer(swarm, host);
       this.#updateActive(swarm);
     }
+    this.#core.swarmsOf.forget(host);
     this.#core.pairs.forget(host);
     this.#core.hosts.remove(host);
   }
 
   #removePeer(swarm: Swarm, host: Host): void {
-    const peer = swarm.peerOf(host);
-    if (peer < 0) return;
-    for (const lease of host.ups.filter((own) => own.swarm === swarm)) this.#transfers.dropped(lease, true);
-    for (const lease of host.downs.filter((own) => own.swarm === swarm)) this.#transfers.dropped(lease, false);
+    if (swarm.peerOf(host) >= 0) this.#takeOut(swarm, host, true);
+  }
+
+  /** `tell` = the children that it was giving to are to hear of it. */
+  #takeOut(swarm: Swarm, host: Host, tell: boolean): void {
+    for (const lease of this.#core.leases.ups(host).filter((own) => own.swarm === swarm)) {
+      this.#transfers.dropped(lease, tell);
+    }
+    this.#dropDowns(swarm, host);
+    const swarms = this.#core.swarmsOf.of(host);
+    swarms.deactivate(swarm);
+    swarms.all.delete(swarm);
     swarm.idle.delete(host);
-    host.deactivate(swarm);
-    swarm.leave(peer);
+    swarm.leave(swarm.peerOf(host));
+  }
+
+  #dropDowns(swarm: Swarm, host: Host): void {
+    for (const lease of this.#core.leases.downs(host).filter((own) => own.swarm === swarm)) {
+      this.#transfers.dropped(lease, false);
+    }
   }
 
   #setWindow(swarm: Swarm, peer: number, window: { from: number; count: number } | null): void {

@@ -55,7 +55,7 @@ export class Reports {
     for (const piece of pieces) {
       if (!isPiece(piece, swarm) || !swarm.rows.held(peer, piece)) continue;
       swarm.release(peer, piece);
-      for (const lease of host.ups.filter((own) => own.swarm === swarm && own.piece === piece)) {
+      for (const lease of this.#core.leases.ups(host).filter((own) => own.swarm === swarm && own.piece === piece)) {
         this.#transfers.dropped(lease, true);
       }
     }

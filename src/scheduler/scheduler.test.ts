@@ -1,88 +1,31 @@
 import { describe, expect, it } from 'vitest';
 import { Bitfield } from '../base/bitfield.ts';
-import { Random } from '../base/random.ts';
-import { contentIdOf, type HostId, type TaskId } from '../protocol/ids.ts';
-import type { SchedulerCommand, SchedulerEvent } from './events.ts';
-import { Scheduler } from './scheduler.ts';
-
-const KIB = 1024;
-const content = contentIdOf('a'.repeat(64) as TaskId, '1');
-const id = (name: string): HostId => name as HostId;
-type Assign = Extract<SchedulerCommand, { type: 'assign' }>;
-
-/** Scheduler with a seed that holds all, and the given children. */
-function swarm(children: string[], pieces = 8, settings: Partial<{ seed: number }> = {}) {
-  const scheduler = new Scheduler({ random: new Random(settings.seed ?? 1) });
-  let now = 0;
-  const commands: SchedulerCommand[] = [];
-  const send = (event: SchedulerEvent): readonly SchedulerCommand[] => {
-    const out = [...scheduler.handle(event, now)];
-    commands.push(...out);
-    return out;
-  };
-  const join = (host: string, seed = false, idc = ''): readonly SchedulerCommand[] =>
-    send({ type: 'host-joined', host: id(host), site: { idc, location: '', machine: host }, seed, uploads: true });
-  const enter = (host: string, held: Bitfield, wants: boolean, window?: { from: number; count: number }) =>
-    send({ type: 'peer-joined', host: id(host), content, held, wants, ...(window === undefined ? {} : { window }) });
-  join('seed', true);
-  send({ type: 'content-shaped', content, pieceSize: 256 * KIB, pieces, lastPieceSize: 256 * KIB, final: true });
-  enter('seed', Bitfield.full(pieces), false);
-  for (const child of children) {
-    join(child);
-    enter(child, new Bitfield(pieces), true);
-  }
-  return {
-    scheduler,
-    commands,
-    send,
-    join,
-    enter,
-    assigns: () => commands.filter((command): command is Assign => command.type === 'assign'),
-    advance: (ms: number) => {
-      now += ms;
-      return send({ type: 'tick' });
-    },
-    held: (assign: Assign, millis = 10) =>
-      send({ type: 'piece-held', host: assign.child, content, piece: assign.piece, lease: assign.lease, millis }),
-    failed: (assign: Assign, fault: Extract<SchedulerEvent, { type: 'piece-failed' }>['fault']) =>
-      send({ type: 'piece-failed', host: assign.child, content, piece: assign.piece, lease: assign.lease, fault }),
-  };
-}
-
-/** Answers every assignment with success until none is left. */
-function runDry(lab: ReturnType<typeof swarm>): Assign[] {
-  const done: Assign[] = [];
-  for (let i = 0; i < lab.assigns().length; i++) {
-    const assign = lab.assigns()[i]!;
-    lab.held(assign);
-    done.push(assign);
-  }
-  return done;
-}
+import { contentIdOf, type TaskId } from '../protocol/ids.ts';
+import { type Assign, content, id, SchedulerLab } from './scheduler.fixture.ts';
 
 describe('Scheduler', () => {
   it('gives a lone child every piece from the seed, each once, several at a time', () => {
-    const lab = swarm(['a']);
+    const lab = new SchedulerLab(['a']);
     expect(lab.assigns().length).toBeGreaterThanOrEqual(4);
-    const done = runDry(lab);
+    const done = lab.runDry();
     expect(done.map((assign) => assign.piece).sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(lab.scheduler.state.leases.live).toBe(0);
   });
 
   it('does not let the seed repeat a piece while unsent ones exist', () => {
-    const lab = swarm(['a', 'b', 'c', 'd'], 32);
-    runDry(lab);
+    const lab = new SchedulerLab(['a', 'b', 'c', 'd'], 32);
+    lab.runDry();
     const fromSeed = lab.assigns().filter((assign) => assign.parent === 'seed');
     expect(new Set(fromSeed.slice(0, 32).map((assign) => assign.piece)).size).toBe(Math.min(32, fromSeed.length));
     expect(lab.assigns().length).toBe(4 * 32);
   });
 
   it('never assigns a piece twice to one child nor from a host that lacks it', () => {
-    const lab = swarm(['a', 'b', 'c'], 16);
+    const lab = new SchedulerLab(['a', 'b', 'c'], 16);
     const holds = new Map<string, Set<number>>([['seed', new Set(Array.from({ length: 16 }, (_, i) => i))]]);
     const given = new Set<string>();
     for (let i = 0; i < lab.assigns().length; i++) {
-      const assign = lab.assigns()[i]!;
+      const assign = lab.assign(i);
       expect(given.has(`${assign.child} ${assign.piece}`)).toBe(false);
       given.add(`${assign.child} ${assign.piece}`);
       lab.held(assign);
@@ -93,7 +36,7 @@ describe('Scheduler', () => {
   });
 
   it('gives the pieces of a reader window first and in order', () => {
-    const lab = swarm([], 64);
+    const lab = new SchedulerLab([], 64);
     lab.join('r');
     lab.enter('r', new Bitfield(64), true, { from: 40, count: 8 });
     expect(
@@ -105,8 +48,8 @@ describe('Scheduler', () => {
   });
 
   it('moves the transfers of a parent that leaves to another holder and cancels them', () => {
-    const lab = swarm(['a'], 4);
-    runDry(lab);
+    const lab = new SchedulerLab(['a'], 4);
+    lab.runDry();
     lab.send({ type: 'host-left', host: id('seed') });
     lab.join('b');
     const before = lab.assigns().length;
@@ -117,7 +60,7 @@ describe('Scheduler', () => {
         .slice(before)
         .every((assign) => assign.parent === 'a'),
     ).toBe(true);
-    lab.join('seed', true);
+    lab.join('seed', { seed: true });
     lab.enter('seed', Bitfield.full(4), false);
     const out = lab.send({ type: 'host-left', host: id('a') });
     expect(out.filter((command) => command.type === 'cancel')).toHaveLength(4);
@@ -127,7 +70,7 @@ describe('Scheduler', () => {
   });
 
   it('says starved once when the last holder of wanted pieces goes', () => {
-    const lab = swarm(['a'], 4);
+    const lab = new SchedulerLab(['a'], 4);
     const out = lab.send({ type: 'host-left', host: id('seed') });
     expect(out.filter((command) => command.type === 'starved')).toEqual([
       { type: 'starved', content, pieces: [0, 1, 2, 3] },
@@ -136,33 +79,33 @@ describe('Scheduler', () => {
   });
 
   it('ends a silent lease at its deadline and gives the piece again', () => {
-    const lab = swarm(['a'], 1);
+    const lab = new SchedulerLab(['a'], 1);
     expect(lab.assigns()).toHaveLength(1);
     for (let i = 0; i < 40; i++) lab.advance(500);
     expect(lab.commands.some((command) => command.type === 'cancel')).toBe(true);
     expect(lab.assigns().length).toBeGreaterThan(1);
-    runDry(lab);
+    lab.runDry();
     expect(lab.scheduler.state.leases.live).toBe(0);
   });
 
   it('imports each piece once into a foreign IDC', () => {
-    const lab = swarm([], 16);
-    for (const host of ['x1', 'x2', 'x3']) lab.join(host, false, 'x');
+    const lab = new SchedulerLab([], 16);
+    for (const host of ['x1', 'x2', 'x3']) lab.join(host, { idc: 'x' });
     for (const host of ['x1', 'x2', 'x3']) lab.enter(host, new Bitfield(16), true);
-    runDry(lab);
+    lab.runDry();
     expect(lab.assigns().filter((assign) => assign.parent === 'seed')).toHaveLength(16);
     expect(lab.assigns()).toHaveLength(48);
   });
 
   it('lets the seed bring a piece in once while hosts can pass it on', () => {
-    const lab = swarm(['a', 'b', 'c', 'd'], 32);
-    runDry(lab);
+    const lab = new SchedulerLab(['a', 'b', 'c', 'd'], 32);
+    lab.runDry();
     expect(lab.assigns()).toHaveLength(4 * 32);
     expect(lab.assigns().filter(({ parent }) => parent === 'seed')).toHaveLength(32);
   });
 
   it('lets the seed repeat a piece that hosts lack for long', () => {
-    const lab = swarm(['a', 'b'], 1);
+    const lab = new SchedulerLab(['a', 'b'], 1);
     const first = lab.assigns();
     expect(first).toHaveLength(1);
     // The first host never reports, so nobody can pass the piece on.
@@ -173,20 +116,20 @@ describe('Scheduler', () => {
   });
 
   it('ignores what it cannot know: strangers, spent leases, pieces out of range', () => {
-    const lab = swarm(['a'], 4);
-    const assign = lab.assigns()[0]!;
+    const lab = new SchedulerLab(['a'], 4);
+    const assign = lab.assign(0);
     lab.held({ ...assign, child: id('nobody') });
     lab.held({ ...assign, piece: 99 });
     lab.held({ ...assign, piece: -1 });
     lab.failed({ ...assign, lease: 12345 }, 'peer-corrupt');
     lab.send({ type: 'content-closed', content: contentIdOf('b'.repeat(64) as TaskId, '1') });
-    runDry(lab);
-    runDry(lab);
+    lab.runDry();
+    lab.runDry();
     expect(lab.scheduler.state.leases.live).toBe(0);
   });
 
   it('forgets everything of a closed content and of hosts that left', () => {
-    const lab = swarm(['a', 'b'], 8);
+    const lab = new SchedulerLab(['a', 'b'], 8);
     lab.send({ type: 'content-closed', content });
     expect(lab.scheduler.state.leases.live).toBe(0);
     expect(lab.scheduler.state.swarms.size).toBe(0);

@@ -9,6 +9,7 @@ import { Clockwork } from './clockwork.ts';
 import { type Core, ReadyHosts } from './core.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { SchedulerCommand, SchedulerCore, SchedulerEvent } from './events.ts';
+import { SwarmsByHost } from './host-swarms.ts';
 import { HostTable } from './host-table.ts';
 import { Leases } from './leases.ts';
 import { checkLimits, DEFAULT_LIMITS, type Limits } from './limits.ts';
@@ -34,11 +35,11 @@ export class Scheduler implements SchedulerCore {
       random,
       hosts: new HostTable(limits.maxIdcs),
       swarms: new Map(),
+      swarmsOf: new SwarmsByHost(),
       leases: new Leases(random.uint32()),
       pairs: new Pairs(),
       ready: new ReadyHosts(),
       isolated: new Set(),
-      fresh: [],
       out: [],
     };
     const transfers = new Transfers(this.#core);
@@ -51,8 +52,7 @@ export class Scheduler implements SchedulerCore {
   handle(event: SchedulerEvent, now: Millis): readonly SchedulerCommand[] {
     this.#core.out = [];
     this.#apply(event, now);
-    const gathers = this.#core.limits.gatherMs >= 0 && event.type !== 'tick';
-    if (!gathers) this.#dispatcher.settle(now);
+    this.#dispatcher.settle(now);
     this.#clockwork.speak(now);
     return this.#core.out;
   }

@@ -8,7 +8,6 @@ import type { ContentId } from '../protocol/ids.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
 import { Group } from './group.ts';
 import type { Host } from './host-table.ts';
-import type { Lease } from './leases.ts';
 import { PieceRows } from './piece-rows.ts';
 import { RarityOrder } from './rarity.ts';
 
@@ -27,7 +26,6 @@ export class Swarm {
   live = true;
   /** Its hosts have it in their list of swarms that want something. */
   active = false;
-  readonly leases = new Set<Lease>();
   readonly rows = new PieceRows();
   readonly rarity = new RarityOrder();
   readonly groups = new Map<number, Group>();
@@ -172,7 +170,6 @@ export class Swarm {
     this.#flags[peer] = host.serves ? SERVES : 0;
     if (host.seed) this.seeds.push(peer);
     this.groupOf(host).peers++;
-    host.swarms.add(this);
     for (const piece of held) if (piece < this.pieces) this.hold(peer, piece);
     this.setWants(peer, wants);
     return peer;
@@ -203,7 +200,6 @@ export class Swarm {
     this.hosts[peer] = undefined;
     this.#peerOf.delete(host.index);
     this.#free.push(peer);
-    host.swarms.delete(this);
   }
 
   /** Whether its downlink has as much to do as it may. */

@@ -25,11 +25,11 @@ export class Transfers {
     const expectedMs = Math.max(parent.expectedUpMs(bytes, limits), child.expectedDownMs(bytes, limits));
     const patience = 2 ** Math.min(swarm.woes(peer), 6);
     const wait = Math.max(limits.minDeadlineMs, limits.deadlineFactor * expectedMs + limits.deadlineSlackMs) * patience;
-    if (parent.ups.length === 0) {
+    if (parent.ups === 0) {
       parent.up.busy(now);
       parent.upAt = now;
     }
-    if (child.downs.length === 0) {
+    if (child.downs === 0) {
       child.down.busy(now);
       child.downAt = now;
     }
@@ -45,18 +45,15 @@ export class Transfers {
       if (parent.seed && !swarm.groupOf(child).has(piece)) swarm.seeded(piece, now);
       swarm.take(peer, piece);
     }
-    swarm.leases.add(lease);
-    this.#updateRoom(child);
-    const command = {
-      type: 'assign' as const,
+    this.updateRoom(child);
+    out.push({
+      type: 'assign',
       content: swarm.content,
       child: child.id,
       parent: parent.id,
       piece,
       lease: lease.id,
-    };
-    out.push(command);
-    this.#core.fresh.push({ lease, command });
+    });
     return true;
   }
 
@@ -86,21 +83,20 @@ export class Transfers {
 
   #close(lease: Lease): void {
     this.#core.leases.close(lease);
-    lease.swarm.leases.delete(lease);
-    this.#updateRoom(lease.child);
+    this.updateRoom(lease.child);
     this.#core.ready.wakeParent(lease.parent);
     this.#core.ready.wakeChild(lease.child);
   }
 
   /** The downlink is the host's, so that what it gets in one swarm counts in all. */
-  #updateRoom(child: Host): void {
-    for (const swarm of child.swarms) {
+  updateRoom(child: Host): void {
+    for (const swarm of this.#core.swarmsOf.of(child).all) {
       swarm.setFull(swarm.peerOf(child), !child.hasDownRoom(swarm.pieceSize, this.#core.limits));
     }
   }
 
   /** Leases of this child for this piece, at most two. */
   of(swarm: Swarm, child: Host, piece: number): Lease[] {
-    return child.downs.filter((lease) => lease.swarm === swarm && lease.piece === piece);
+    return this.#core.leases.downs(child).filter((lease) => lease.swarm === swarm && lease.piece === piece);
   }
 }

@@ -1,28 +1,27 @@
 /** Counts the scheduler's state again from its rows, and says what differs from what it keeps. */
 import type { Core } from '../scheduler/core.ts';
-import type { Limits } from '../scheduler/limits.ts';
 import type { Swarm } from '../scheduler/swarm.ts';
 
 export function auditState(state: Core): string | undefined {
   for (const swarm of state.swarms.values()) {
-    const problem = auditSwarm(swarm, state.limits);
+    const problem = auditSwarm(swarm, state);
     if (problem !== undefined) return `${swarm.content.slice(0, 8)}: ${problem}`;
   }
   for (const host of state.hosts.values()) {
     let up = 0;
     let down = 0;
-    for (const lease of host.ups) up += lease.bytes;
-    for (const lease of host.downs) down += lease.bytes;
+    for (const lease of state.leases.ups(host)) up += lease.bytes;
+    for (const lease of state.leases.downs(host)) down += lease.bytes;
     if (up !== host.upBytes || down !== host.downBytes)
       return `${host.id}: outstanding bytes ${host.upBytes} for ${up}`;
-    if (!host.serves && host.ups.length > 0) return `${host.id}: serves nobody and has uploads`;
+    if (!host.serves && host.ups > 0) return `${host.id}: serves nobody and has uploads`;
     if (host.ready || host.hungry) return `${host.id}: left in the queue`;
   }
   if (!state.ready.empty) return 'the queue was not emptied';
   return undefined;
 }
 
-function auditSwarm(swarm: Swarm, limits: Limits): string | undefined {
+function auditSwarm(swarm: Swarm, { limits, leases }: Core): string | undefined {
   const copies = new Array<number>(swarm.pieces).fill(0);
   const holders = new Array<number>(swarm.pieces).fill(0);
   const inGroups = new Map<number, number[]>();
@@ -40,7 +39,7 @@ function auditSwarm(swarm: Swarm, limits: Limits): string | undefined {
       taken++;
       const holds = swarm.rows.held(peer, piece);
       if (holds) held++;
-      if (!holds && !host.downs.some((lease) => lease.swarm === swarm && lease.piece === piece)) {
+      if (!holds && !leases.downs(host).some((lease) => lease.swarm === swarm && lease.piece === piece)) {
         return `${host.id}: ${piece} is taken without a lease`;
       }
       if (!host.serves) continue;

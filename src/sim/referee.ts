@@ -133,9 +133,8 @@ export class Referee {
       downs.set(child, (downs.get(child) ?? 0) + 1);
     }
     for (const host of state.hosts.values()) {
-      if (host.ups.length !== (ups.get(host.id) ?? 0)) throw new Foul(`${host.id} counts ${host.ups.length} uploads`);
-      if (host.downs.length !== (downs.get(host.id) ?? 0))
-        throw new Foul(`${host.id} counts ${host.downs.length} downs`);
+      if (host.ups !== (ups.get(host.id) ?? 0)) throw new Foul(`${host.id} counts ${host.ups} uploads`);
+      if (host.downs !== (downs.get(host.id) ?? 0)) throw new Foul(`${host.id} counts ${host.downs} downs`);
     }
     for (const [name, told] of this.#hosts) {
       for (const [content, peer] of told.peers) this.#sameHeld(state, name, content, peer);

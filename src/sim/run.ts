@@ -49,16 +49,21 @@ export function simulate(options: SimOptions, make?: SchedulerMaker, wall: () =>
   }
 }
 
-/** The same run, with its story; for replays. */
-export function traceOf(options: SimOptions, make?: SchedulerMaker): { lines: readonly string[]; error: unknown } {
+export type Story = { readonly lines: readonly string[]; readonly hash: string; readonly error: unknown };
+
+/** The same run with its story, for replays: a run that fails tells it up to the failure. */
+export function traceOf(options: SimOptions, make?: SchedulerMaker): Story {
   const world = new World({ ...options, trace: true }, make);
+  const { trace } = world;
+  let hash: string | undefined;
   try {
     setUp(world);
     runUntilDone(world);
+    hash = trace.hash;
     if (options.check) tearDown(world);
-    return { lines: world.trace.lines, error: undefined };
+    return { lines: trace.lines, hash, error: undefined };
   } catch (error) {
-    return { lines: world.trace.lines, error };
+    return { lines: trace.lines, hash: hash ?? trace.hash, error };
   }
 }
 
@@ -173,10 +178,10 @@ function measure(world: World, wallMs: number): SimResult {
     makespanMs,
     boundMs: bound,
     ratio: makespanMs / bound,
-    seedShare: world.bytesFromSeed / (bytes * options.tasks),
+    seedShare: world.traffic.bytesFromSeed / (bytes * options.tasks),
     importShare: Math.max(
       0,
-      ...[...world.imports].filter(([idc]) => idc !== 'idc0').map(([, sum]) => sum / bytes / options.tasks),
+      ...[...world.traffic.imports].filter(([idc]) => idc !== 'idc0').map(([, sum]) => sum / bytes / options.tasks),
     ),
     finished: ends.length,
     decisions,

@@ -61,7 +61,7 @@ export class SimSupernode {
     const commands = this.scheduler.handle(event, now);
     for (const command of commands) {
       if (command.type === 'assign') this.decisions++;
-      if (this.#options.trace) this.#wires.saw(this, command);
+      this.#wires.saw(this, command);
       this.referee.command(command, now);
       if (command.type === 'wake-at') this.#wakeAt(command.time - this.clockOffset);
       else this.#wires.carryOut(this, command);

@@ -1,6 +1,6 @@
 /**
- * The story of a run: every event that a scheduler got and (when kept) every command it gave. The hash over the events is
- * what two runs of one seed must agree on; commands show in the next events.
+ * The story of a run: every event that a scheduler got and every command it gave. Two runs of one seed must agree on the
+ * hash over all of it; the lines are kept for replays only.
  */
 import type { SchedulerCommand, SchedulerEvent } from '../scheduler/events.ts';
 

@@ -4,14 +4,14 @@
  */
 import { Bitfield } from '../base/bitfield.ts';
 import { Random } from '../base/random.ts';
-import type { FaultCode } from '../protocol/faults.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { SchedulerCommand, SchedulerEvent } from '../scheduler/events.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
 import { EventQueue } from './event-queue.ts';
 import { Network } from './network.ts';
 import type { SimOptions } from './options.ts';
-import { type Copy, fetchKey, type Request, type SimHost } from './sim-host.ts';
+import { PieceTraffic } from './piece-traffic.ts';
+import type { Copy, SimHost } from './sim-host.ts';
 import { type SchedulerMaker, SimSupernode, type Wires } from './sim-supernode.ts';
 import { Trace } from './trace.ts';
 
@@ -28,6 +28,7 @@ export class World implements Wires {
   readonly queue = new EventQueue();
   readonly network = new Network(this.queue);
   readonly trace: Trace;
+  readonly traffic: PieceTraffic;
   readonly hosts: SimHost[] = [];
   readonly supernodes: SimSupernode[] = [];
   readonly contents: ContentId[] = [];
@@ -35,15 +36,20 @@ export class World implements Wires {
   busy = 0;
   /** Joins still to come. */
   coming = 0;
-  bytesFromSeed = 0;
-  readonly imports = new Map<string, number>();
-  transfers = 0;
   #noisy = true;
 
   constructor(options: SimOptions, make: SchedulerMaker = (settings) => new Scheduler(settings)) {
     this.options = options;
     this.random = new Random(options.seed);
     this.trace = new Trace(options.trace);
+    this.traffic = new PieceTraffic({
+      options,
+      queue: this.queue,
+      network: this.network,
+      supernodes: this.supernodes,
+      tell: (host, supernode, event) => this.tell(host, supernode, event),
+      finished: (child, content, copy) => this.#finished(child, content, copy),
+    });
     const supernodes = options.faults.twoSupernodes ? 2 : 1;
     for (let i = 0; i < supernodes; i++) {
       this.supernodes.push(new SimSupernode(i, options, new Random(options.seed * 7 + i), this, make));
@@ -122,7 +128,7 @@ export class World implements Wires {
     if (this.#noisy && lostMessages > 0 && this.random.chance(lostMessages)) return;
     const send = (delay: number): void =>
       this.queue.after(delay, () => {
-        if (host.alive) supernode.receive(event);
+        if (host.alive && stillTrue(host, event)) supernode.receive(event);
       });
     send(host.seed ? 0 : this.options.latencyMs);
     if (this.#noisy && repeatedMessages > 0 && this.random.chance(repeatedMessages)) {
@@ -149,8 +155,11 @@ export class World implements Wires {
     if (child === undefined) return;
     this.queue.after(this.options.latencyMs, () => {
       if (!child.alive) return;
-      if (command.type === 'assign') this.#fetch(supernode, child, command);
-      else this.#cancel(supernode, child, command);
+      if (command.type === 'cancel') this.traffic.cancel(supernode, child, command);
+      else {
+        const parent = this.#hostOf(command.parent);
+        if (parent !== undefined) this.traffic.ask(supernode, child, parent, command);
+      }
     });
   }
 
@@ -168,96 +177,6 @@ export class World implements Wires {
     }
   }
 
-  #fetch(supernode: SimSupernode, child: SimHost, order: Extract<SchedulerCommand, { type: 'assign' }>): void {
-    const { content, piece, lease } = order;
-    const copy = child.copies.get(content);
-    const parent = this.#hostOf(order.parent);
-    if (copy === undefined || parent === undefined) return;
-    if (copy.truth.has(piece)) {
-      this.tell(child, supernode, { type: 'piece-held', host: child.id, content, piece, lease, millis: 0 });
-      return;
-    }
-    const key = fetchKey(content, piece);
-    const running = child.fetching.get(key) ?? [];
-    child.fetching.set(key, running);
-    const same = running.find((request) => request.parent === parent);
-    if (same !== undefined) {
-      same.leases.push({ supernode: supernode.index, lease });
-      return;
-    }
-    const request: Request = {
-      parent,
-      child,
-      content,
-      piece,
-      bytes: this.options.pieceSize,
-      leases: [{ supernode: supernode.index, lease }],
-      startedAt: this.queue.now,
-      flow: undefined,
-      open: true,
-    };
-    running.push(request);
-    this.queue.after(this.options.latencyMs, () => this.#serve(request));
-  }
-
-  #serve(request: Request): void {
-    const { parent } = request;
-    if (!request.open) return;
-    if (!parent.alive) return this.fail(request, 'peer-reset');
-    if (!parent.copies.get(request.content)?.truth.has(request.piece)) return this.fail(request, 'peer-lacks');
-    parent.serving.add(request);
-    parent.waiting.push(request);
-    this.pump(parent);
-  }
-
-  pump(parent: SimHost): void {
-    while (parent.active < this.options.streams && !parent.stalled && parent.alive) {
-      const request = parent.waiting.shift();
-      if (request === undefined) return;
-      if (!request.open) continue;
-      parent.active++;
-      if (this.options.overheadMs === 0) this.#send(request);
-      else this.queue.after(this.options.overheadMs, () => this.#send(request));
-    }
-  }
-
-  #send(request: Request): void {
-    const { parent, child } = request;
-    if (!request.open || !parent.alive) {
-      parent.active--;
-      this.pump(parent);
-      return;
-    }
-    const bytes = parent.seed ? request.bytes : request.bytes;
-    request.flow = this.network.start({ up: parent.up, down: child.down }, bytes, () => this.#arrived(request));
-  }
-
-  #arrived(request: Request): void {
-    const { parent, child, content, piece } = request;
-    this.transfers++;
-    if (parent.seed) this.bytesFromSeed += request.bytes;
-    if (parent.seed || parent.site.idc !== child.site.idc) {
-      this.imports.set(child.site.idc, (this.imports.get(child.site.idc) ?? 0) + request.bytes);
-    }
-    this.#endAtParent(request);
-    if (parent.corrupt) return this.fail(request, 'peer-corrupt');
-    if (child.liar !== undefined && !parent.seed) return this.fail(request, child.liar);
-    this.#endAtChild(request);
-    const copy = child.copies.get(content);
-    if (copy === undefined || !child.alive) return;
-    copy.truth.set(piece);
-    const millis = this.queue.now - request.startedAt;
-    for (const { supernode, lease } of request.leases) {
-      const to = this.supernodes[supernode];
-      if (to !== undefined) this.tell(child, to, { type: 'piece-held', host: child.id, content, piece, lease, millis });
-    }
-    for (const other of this.supernodes) {
-      if (request.leases.some((given) => given.supernode === other.index)) continue;
-      this.tell(child, other, { type: 'piece-held', host: child.id, content, piece, lease: 0, millis: 0 });
-    }
-    if (copy.truth.full) this.#finished(child, content, copy);
-  }
-
   #finished(child: SimHost, content: ContentId, copy: Copy): void {
     if (copy.doneAt !== undefined) return;
     copy.doneAt = this.queue.now;
@@ -265,53 +184,6 @@ export class World implements Wires {
     if (!child.done) return;
     this.busy--;
     if (this.options.leaveWhenDone) this.queue.after(this.options.latencyMs * 2, () => this.leave(child, true));
-  }
-
-  /** The child gives a transfer up and says so. */
-  fail(request: Request, fault: FaultCode): void {
-    if (!request.open) return;
-    this.#endAtParent(request);
-    this.#endAtChild(request);
-    const { child, content, piece } = request;
-    if (!child.alive || child.silent) return;
-    for (const { supernode, lease } of request.leases) {
-      const to = this.supernodes[supernode];
-      if (to !== undefined)
-        this.tell(child, to, { type: 'piece-failed', host: child.id, content, piece, lease, fault });
-    }
-  }
-
-  #cancel(supernode: SimSupernode, child: SimHost, order: Extract<SchedulerCommand, { type: 'cancel' }>): void {
-    for (const request of child.fetching.get(fetchKey(order.content, order.piece)) ?? []) {
-      const at = request.leases.findIndex((own) => own.supernode === supernode.index && own.lease === order.lease);
-      if (at < 0) continue;
-      request.leases.splice(at, 1);
-      if (request.leases.length > 0) return;
-      this.#endAtParent(request);
-      this.#endAtChild(request);
-      return;
-    }
-  }
-
-  #endAtParent(request: Request): void {
-    const { parent } = request;
-    parent.serving.delete(request);
-    const { flow } = request;
-    if (flow === undefined) return;
-    request.flow = undefined;
-    this.network.stop(flow);
-    parent.active--;
-    this.pump(parent);
-  }
-
-  #endAtChild(request: Request): void {
-    request.open = false;
-    const key = fetchKey(request.content, request.piece);
-    const running = request.child.fetching.get(key);
-    if (running === undefined) return;
-    const at = running.indexOf(request);
-    if (at >= 0) running.splice(at, 1);
-    if (running.length === 0) request.child.fetching.delete(key);
   }
 
   /** It goes; `polite` = the supernode hears of it at once. */
@@ -324,17 +196,7 @@ export class World implements Wires {
       });
     }
     host.alive = false;
-    for (const request of [...host.serving]) {
-      this.#endAtParent(request);
-      this.queue.after(RESET_MS, () => this.fail(request, 'peer-reset'));
-    }
-    for (const running of [...host.fetching.values()]) {
-      for (const request of [...running]) {
-        this.#endAtParent(request);
-        this.#endAtChild(request);
-      }
-    }
-    host.waiting.length = 0;
+    this.traffic.dropAll(host, RESET_MS);
   }
 
   /** Its uplink freezes; children give up what they were getting. */
@@ -345,12 +207,17 @@ export class World implements Wires {
     this.network.setCapacity(host.up, 0);
     const stuck = [...host.serving];
     this.queue.after(STALL_MS, () => {
-      if (host.stalled) for (const request of stuck) this.fail(request, 'peer-stalled');
+      if (host.stalled) for (const request of stuck) this.traffic.fail(request, 'peer-stalled');
     });
     this.queue.after(millis, () => {
       host.stalled = false;
       this.network.setCapacity(host.up, capacity);
-      if (host.alive) this.pump(host);
+      if (host.alive) this.traffic.pump(host);
     });
   }
+}
+
+/** A session keeps its order: the repeat of a report cannot come after the word that the piece is lost. */
+function stillTrue(host: SimHost, event: SchedulerEvent): boolean {
+  return event.type !== 'piece-held' || (host.copies.get(event.content)?.truth.has(event.piece) ?? false);
 }
