@@ -57,7 +57,7 @@ let url: string;
 let bytes: Buffer;
 beforeEach(async () => {
   registry = await Registry.start();
-  image = makeImage({ layers: [1000 * KIB] });
+  image = makeImage({ layers: [100 * KIB] });
   registry.add('a/b', 'v1', image);
   const blob = [...image.blobs.values()].at(-1);
   layer = blob?.digest ?? '';
@@ -104,7 +104,7 @@ describe('a registry', () => {
 
   test('cuts, by FIN and by RST, as often as it is told', async () => {
     for (const how of ['fin', 'rst'] as const) {
-      registry.misbehave(layer, { cut: { how, afterBytes: 300 * KIB, times: 1 } });
+      registry.misbehave(layer, { cut: { how, afterBytes: 30 * KIB, times: 1 } });
       await expect(fetch(url).then(body)).rejects.toThrow();
       expect(await body(await fetch(url))).toEqual(bytes);
     }
