@@ -4,6 +4,7 @@
  */
 import { type FlagTable, type FlagValues, parseFlags } from '../io/flags.ts';
 import { Fault } from '../protocol/faults.ts';
+import { SOURCE_SCHEMES } from '../protocol/identity.ts';
 import type { Digest, Pattern } from '../protocol/task.ts';
 
 /** What the agent needs to know, whoever starts it. */
@@ -26,7 +27,7 @@ export const AGENT_FLAGS = {
 } as const satisfies FlagTable;
 
 export const DOWNLOAD_FLAGS = {
-  url: { kind: 'text', short: 'u', value: 'URL', help: 'what to download: http or https' },
+  url: { kind: 'text', short: 'u', value: 'URL', help: 'what to download: http, https, s3, hf or file' },
   output: { kind: 'text', short: 'o', value: 'FILE', help: 'where to (the last part of the URL, in this folder)' },
   digest: { kind: 'text', value: 'ALGO:HEX', help: 'digest of the whole: sha256, sha512, sha1 or md5' },
   md5: { kind: 'text', short: 'm', value: 'HEX', help: 'the same as --digest md5:HEX' },
@@ -68,8 +69,10 @@ export function urlOf({ url }: Pick<DownloadFlags, 'url'>): URL {
   if (url === undefined || url === '') throw new Fault('usage', 'give the URL to download with --url');
   const parsed = URL.parse(url);
   if (parsed === null) throw new Fault('usage', `--url ${JSON.stringify(withoutSecrets(url))} is not an absolute URL`);
-  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')
-    throw new Fault('usage', `--url has the scheme ${parsed.protocol.slice(0, -1)}; http and https are supported`);
+  if (!SOURCE_SCHEMES.some((scheme) => scheme === parsed.protocol)) {
+    const known = SOURCE_SCHEMES.map((scheme) => scheme.slice(0, -1)).join(', ');
+    throw new Fault('usage', `--url has the scheme ${parsed.protocol.slice(0, -1)}; supported are ${known}`);
+  }
   return parsed;
 }
 

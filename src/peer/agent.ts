@@ -85,7 +85,7 @@ class HostEngine implements AgentEngine {
     const { clock, log, random } = doors;
     this.#settings = settings;
     this.#doors = doors;
-    this.#sources = doors.sources ?? createSources(() => clock.wall());
+    this.#sources = doors.sources ?? createSources({ wallNow: () => clock.wall(), connections: 1 });
     this.#bandwidth = new Bandwidth({ down: settings.downBytesPerSecond, up: settings.upBytesPerSecond }, clock);
     this.#server = new PieceServer({
       locate: (id) => this.#locate(id),

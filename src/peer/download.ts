@@ -15,6 +15,7 @@ import type { EngineParts } from './engine-parts.ts';
 import { Jobs } from './jobs.ts';
 import { type OpenedMessage, Place } from './place.ts';
 import { type Reader, Readers } from './readers.ts';
+import { readableInRanges } from './source-read.ts';
 import type { SupernodeLink } from './supernode-link.ts';
 import { type Origin, Tally } from './tally.ts';
 import { TaskLink } from './task-link.ts';
@@ -135,9 +136,7 @@ export class DownloadCore {
   lost(pieces: readonly PieceIndex[]): void {
     const { content } = this;
     if (content === undefined) return;
-    for (const piece of pieces) {
-      this.#tally.lose(bytesOf(content, piece));
-    }
+    for (const piece of pieces) this.#tally.lose(bytesOf(content, piece));
     this.#parts.checked.forget(content);
     this.#jobs.forgetDigest();
     this.#dispatch({ type: 'pieces-lost', pieces });
@@ -234,8 +233,10 @@ export class DownloadCore {
       this.#readers.wakeAll();
     }
     this.#tally.length = shape.length;
-    const hasManifest = this.#place.proofs.manifest !== undefined;
-    this.#dispatch({ type: 'opened', by, fresh, shape, held, hasManifest, ranges: meta.facts.ranges });
+    const { proofs } = this.#place;
+    const hasManifest = proofs.manifest !== undefined;
+    const ranges = readableInRanges(content, proofs);
+    this.#dispatch({ type: 'opened', by, fresh, shape, held, hasManifest, ranges });
     this.#opened.resolve({ content: id, shape, facts: meta.facts });
   }
 

@@ -9,6 +9,7 @@ import type { PieceIndex } from '../protocol/ids.ts';
 import { pieceSpan } from '../protocol/piece.ts';
 import { piecesPath } from '../protocol/piece-path.ts';
 import type { TaskSpec } from '../protocol/task.ts';
+import type { SourceBody } from '../source/source.ts';
 import type { StoredContent } from '../store/store.ts';
 import type { AttemptId, ReadId, TransferCommand, TransferEvent } from '../transfer/events.ts';
 import { checkWhole } from './check-whole.ts';
@@ -16,7 +17,7 @@ import type { EngineParts } from './engine-parts.ts';
 import { parseHeld } from './held-field.ts';
 import { PieceFetch } from './piece-fetch.ts';
 import type { Place } from './place.ts';
-import { readSource, type SourceBody } from './source-read.ts';
+import { readSource } from './source-read.ts';
 import type { Origin } from './tally.ts';
 import { WholeDigest } from './whole-digest.ts';
 

@@ -9,10 +9,11 @@ import type { TaskId } from '../protocol/ids.ts';
 import type { SupernodeMessage } from '../protocol/messages.ts';
 import { type ContentShape, pieceSizeFor } from '../protocol/piece.ts';
 import type { TaskSpec } from '../protocol/task.ts';
+import type { SourceBody } from '../source/source.ts';
 import type { ContentMeta, ContentStore, StoredContent } from '../store/store.ts';
 import { InlineContent } from './inline-content.ts';
 import { Proofs } from './proofs.ts';
-import { type SourceBody, sameContent } from './source-read.ts';
+import { sameContent } from './source-read.ts';
 
 export type OpenedMessage = Extract<SupernodeMessage, { type: 'opened' }>;
 

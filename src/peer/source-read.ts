@@ -10,14 +10,13 @@ import { Fault } from '../protocol/faults.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
 import { pieceCount } from '../protocol/piece.ts';
 import type { SourceFacts, TaskSpec } from '../protocol/task.ts';
-import type { SourceAnswer, SourceRequest } from '../source/source.ts';
+import { placeOf, type SourceAnswer, type SourceBody, type SourceRequest } from '../source/source.ts';
+import { canResume, type Likeness, likeness } from '../source/validators.ts';
 import type { StoredContent } from '../store/store.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import type { Proofs } from './proofs.ts';
 
 const STALL_MS = 20_000;
-
-export type SourceBody = Extract<SourceAnswer, { type: 'body' }>;
 
 export type SourceReadParts = {
   readonly sources: { open(request: SourceRequest): Promise<SourceAnswer> };
@@ -55,11 +54,21 @@ export async function readSource(job: SourceJob, parts: SourceReadParts, sink: S
     await sink.place('unchanged');
     return;
   }
-  if (job.content !== undefined && !sameContent(answer, job.content, job)) {
+  const { content: known, proofs } = job;
+  const alike = known === undefined ? 'unknown' : likenessTo(answer, known);
+  // What the validators leave open the bytes must show: from the first one on, or piece by piece against a manifest.
+  const compared = proofs.manifest !== undefined || answer.start === 0;
+  if (known !== undefined && (alike === 'other' || (alike === 'unknown' && !compared))) {
     throw new Fault('source-changed', 'the source has another content now');
   }
-  const content = job.content ?? (await sink.place(answer));
-  await new Pouring(job, content, parts, sink).run(answer);
+  const content = known ?? (await sink.place(answer));
+  await new Pouring({ ...job, content, compareHeld: alike === 'unknown' }, parts, sink).run(answer);
+}
+
+function likenessTo(answer: SourceBody, content: StoredContent): Likeness {
+  const { length } = content.shape;
+  if (length !== null && answer.length !== null && length !== answer.length) return 'other';
+  return likeness(answer.facts, content.meta.facts);
 }
 
 /** That two answers speak of the same bytes: by validator, or because every piece will be compared anyway. */
@@ -68,13 +77,8 @@ export function sameContent(
   content: StoredContent,
   job: Pick<SourceJob, 'proofs' | 'spec'>,
 ): boolean {
-  const { length } = content.shape;
-  if (length !== null && answer.length !== null && length !== answer.length) return false;
-  const { etag, lastModified } = content.meta.facts;
-  if (etag !== undefined && answer.facts.etag !== undefined) return etag === answer.facts.etag;
-  if (lastModified !== undefined && answer.facts.lastModified !== undefined) {
-    return lastModified === answer.facts.lastModified;
-  }
+  const alike = likenessTo(answer, content);
+  if (alike !== 'unknown') return alike === 'same';
   return job.proofs.manifest !== undefined || job.spec.digest !== undefined || content.held.count === 0;
 }
 
@@ -82,36 +86,39 @@ export function hasValidator(facts: SourceFacts): boolean {
   return facts.etag !== undefined || facts.lastModified !== undefined;
 }
 
-function requestFor({ spec, content, prior, from, end, signal }: SourceJob): SourceRequest {
-  const { url, headers, insecure, cacerts } = spec;
-  const plain: SourceRequest = {
-    url,
-    headers,
-    stallMs: STALL_MS,
-    signal,
-    ...(insecure === undefined ? {} : { insecure }),
-    ...(cacerts === undefined ? {} : { cacerts }),
-  };
+/** A part of it can be read with the certainty that it is a part of this content: a validator guards it, or a digest proves it. */
+export function readableInRanges({ meta: { facts } }: StoredContent, { manifest }: Proofs): boolean {
+  return canResume(facts) || (facts.ranges && manifest !== undefined);
+}
+
+function requestFor({ spec, content, prior, from, end, signal, proofs }: SourceJob): SourceRequest {
+  const plain: SourceRequest = { ...placeOf(spec), stallMs: STALL_MS, signal };
   const known = content ?? prior;
   if (known === undefined) return plain;
   const { facts } = known.meta;
-  const ifRange = hasValidator(facts) ? { ifRange: facts } : {};
   const { pieceSize, length } = known.shape;
+  const ifRange = hasValidator(facts) ? { ifRange: facts } : {};
   if (content === undefined) {
     if (!hasValidator(facts)) return plain;
     if (known.complete) return { ...plain, ifChanged: facts };
     const start = Math.max(0, known.held.nextClear()) * pieceSize;
-    return start === 0 || !facts.ranges ? plain : { ...plain, range: { start }, ...ifRange };
+    return start === 0 || !canResume(facts) ? plain : { ...plain, range: { start }, ...ifRange };
   }
-  if (!facts.ranges || (from === 0 && end === null)) return plain;
+  if (!readableInRanges(content, proofs)) return plain;
   const last = end === null || end * pieceSize >= (length ?? Number.POSITIVE_INFINITY) ? {} : { end: end * pieceSize };
   if (from === 0 && last.end === undefined) return plain;
   return { ...plain, range: { start: from * pieceSize, ...last }, ...ifRange };
 }
 
+type PouringJob = SourceJob & {
+  readonly content: StoredContent;
+  /** Pieces that are held already are read all the same, and must be what they were. */
+  readonly compareHeld: boolean;
+};
+
 /** One answer's bytes on their way into pieces. At most two buffers: one that fills, one that is being written. */
 class Pouring {
-  readonly #job: SourceJob;
+  readonly #job: PouringJob;
   readonly #content: StoredContent;
   readonly #parts: SourceReadParts;
   readonly #sink: SourceSink;
@@ -120,9 +127,9 @@ class Pouring {
   #filled = 0;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(job: SourceJob, content: StoredContent, parts: SourceReadParts, sink: SourceSink) {
+  constructor(job: PouringJob, parts: SourceReadParts, sink: SourceSink) {
     this.#job = job;
-    this.#content = content;
+    this.#content = job.content;
     this.#parts = parts;
     this.#sink = sink;
   }
@@ -174,7 +181,8 @@ class Pouring {
     const taken = Math.min(chunk.length, pieceEnd - this.#position);
     const fresh = this.#buffer === undefined;
     if (fresh && this.#unwanted(piece)) {
-      if (this.#content.meta.facts.ranges) return 0;
+      // The rest is read by ranges of its own; where there are none the read has to go on.
+      if (readableInRanges(this.#content, this.#job.proofs)) return 0;
     } else {
       this.#buffer ??= await this.#parts.pool.acquire(pieceEnd - piece * pieceSize, this.#job.signal);
       this.#buffer.set(chunk.subarray(0, taken), this.#filled);
@@ -186,6 +194,7 @@ class Pouring {
   }
 
   #unwanted(piece: PieceIndex): boolean {
+    if (this.#job.compareHeld && this.#content.held.has(piece)) return false;
     return this.#content.held.has(piece) || piece < this.#job.from;
   }
 
@@ -195,11 +204,16 @@ class Pouring {
     if (buffer === undefined) return;
     const data = buffer.subarray(0, this.#filled);
     const digest = sha256(data);
-    const expected = this.#job.proofs.of(piece);
+    const expected = this.#job.proofs.of(piece) ?? this.#content.digestOf(piece);
     if (expected !== undefined && !sameBytes(digest, expected)) {
-      throw new Fault('source-changed', `piece ${piece} of the source is not what the manifest says`);
+      throw new Fault('source-changed', `piece ${piece} of the source is not what it was`);
     }
     await this.#writing;
+    if (this.#content.held.has(piece)) {
+      this.#drop();
+      this.#filled = 0;
+      return;
+    }
     this.#buffer = undefined;
     this.#filled = 0;
     this.#writing = this.#write(piece, digest, buffer, data);

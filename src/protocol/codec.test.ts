@@ -122,11 +122,24 @@ describe('the codec', () => {
     expect(hostCode(message)).toBe('bad-message');
   });
 
+  it('takes an S3 place and a signature', () => {
+    const s3 = { endpoint: 'http://127.0.0.1:9000', region: 'eu-central-1', pathStyle: true, anonymous: false };
+    const spec = { url: 's3://bucket/key', headers: [], filter: [], s3, signature: 'X-Amz-Signature=ab%2Fc' };
+    expect(hostCode({ type: 'open', request: 1, task: 'a'.repeat(64), spec })).toBe('none');
+  });
+
   it.each([
     ['a line break in a header', { headers: [['A', 'b\r\nHost: c']] }],
     ['a header without a name', { headers: [['', 'b']] }],
     ['a header of three', { headers: [['a', 'b', 'c']] }],
-    ['a scheme that is not read from', { url: 'file:///etc/passwd' }],
+    ['a scheme that is not read from', { url: 'ftp://a/etc/passwd' }],
+    ['an S3 endpoint that is no address', { s3: { endpoint: 'ftp://a' } }],
+    ['a user in an S3 endpoint', { s3: { endpoint: 'https://u:p@a' } }],
+    ['a region that would be another host', { s3: { region: 'a.evil.example/' } }],
+    ['an S3 place that is a text', { s3: 'here' }],
+    ['an S3 style that is a text', { s3: { pathStyle: 'yes' } }],
+    ['a signature that ends the query', { signature: 'X-Amz-Date=1#x' }],
+    ['a signature with a line break', { signature: 'a\r\nHost: b' }],
     ['no URL', { url: 'nonsense' }],
     ['a digest of a wrong length', { digest: 'sha256:00' }],
     ['an upper-case digest', { digest: `md5:${'A'.repeat(32)}` }],

@@ -109,17 +109,29 @@ export const FAULTS = {
 } as const satisfies Record<string, FaultEntry>;
 
 /** What crosses the wire. `sourceStatus` is the HTTP status that the source gave, where it gave one. */
-export type FaultValue = { readonly code: FaultCode; readonly message: string; readonly sourceStatus?: number };
+export type FaultValue = {
+  readonly code: FaultCode;
+  readonly message: string;
+  readonly sourceStatus?: number;
+  /** The source asked not to be asked again before. Milliseconds. */
+  readonly retryAfterMs?: number;
+};
 
 export class Fault extends Error {
   override readonly name = 'Fault';
   readonly code: FaultCode;
   readonly sourceStatus: number | undefined;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: FaultCode, message: string, options: { sourceStatus?: number; cause?: unknown } = {}) {
+  constructor(
+    code: FaultCode,
+    message: string,
+    options: { sourceStatus?: number; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.sourceStatus = options.sourceStatus;
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   get entry(): FaultEntry {
@@ -127,16 +139,17 @@ export class Fault extends Error {
   }
 
   toValue(): FaultValue {
-    const base = { code: this.code, message: this.message };
-    return this.sourceStatus === undefined ? base : { ...base, sourceStatus: this.sourceStatus };
+    const { code, message, sourceStatus, retryAfterMs } = this;
+    return {
+      code,
+      message,
+      ...(sourceStatus === undefined ? {} : { sourceStatus }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    };
   }
 
-  static fromValue(value: FaultValue): Fault {
-    return new Fault(
-      value.code,
-      value.message,
-      value.sourceStatus === undefined ? {} : { sourceStatus: value.sourceStatus },
-    );
+  static fromValue({ code, message, ...rest }: FaultValue): Fault {
+    return new Fault(code, message, rest);
   }
 
   /** Wraps what is not a Fault yet: an unknown error is a defect of ours until a layer below has named it. */

@@ -46,6 +46,15 @@ describe('the identity of a task', () => {
     expect(of({ url: 'http://a/', digest: MD5 })).not.toBe(of({ url: 'http://a/' }));
   });
 
+  it('depends on the endpoint of a bucket, not on how it is spoken to nor in whose name', () => {
+    const plain = of({ url: 's3://b/k' });
+    expect(of({ url: 's3://b/k', s3: { region: 'x', pathStyle: true, anonymous: true }, signature: 's' })).toBe(plain);
+    const there = of({ url: 's3://b/k', s3: { endpoint: 'https://S3.example.com/' } });
+    expect(there).not.toBe(plain);
+    expect(of({ url: 's3://b/k', s3: { endpoint: 'https://s3.example.com:443' } })).toBe(there);
+    expect(of({ url: 's3://b/k', s3: { endpoint: 'https://other.example.com' } })).not.toBe(there);
+  });
+
   it('depends on identifier and Range, not on other headers', () => {
     const plain = of({ url: 'http://a/' });
     expect(of({ url: 'http://a/', identifier: 'x' })).not.toBe(plain);
@@ -85,7 +94,13 @@ describe('a source URL', () => {
 
   it('may be of the schemes that are asked for', () => {
     expect(parseSourceUrl('s3://bucket/key', ['s3:']).hostname).toBe('bucket');
-    expect(() => parseSourceUrl('file:///a', ['file:'])).toThrow('names no host');
+    expect(() => parseSourceUrl('file:///a', ['s3:'])).toThrow('cannot read from file: URLs');
+  });
+
+  it('names no host when it is of a file of the supernode, and one in all other cases', () => {
+    expect(parseSourceUrl('file:///a').pathname).toBe('/a');
+    expect(() => parseSourceUrl('file://host/a')).toThrow('file:///path');
+    expect(() => parseSourceUrl('s3:///a')).toThrow('names no host');
   });
 
   it('does not show its password when refused', () => {

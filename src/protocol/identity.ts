@@ -6,7 +6,8 @@
 import { Fault } from './faults.ts';
 import type { Digest, TaskSpec } from './task.ts';
 
-export const SOURCE_SCHEMES = ['http:', 'https:'] as const;
+/** Every kind of source has its file in source/; a file: URL names a file of the supernode, hence no host. */
+export const SOURCE_SCHEMES = ['http:', 'https:', 's3:', 'hf:', 'file:'] as const;
 
 const DIGEST_HEX: Readonly<Record<string, number>> = { md5: 32, sha1: 40, sha256: 64, sha512: 128 };
 /** md5 and sha1 can be forged: they only salt the identity. */
@@ -36,7 +37,9 @@ export function parseSourceUrl(text: string, schemes: readonly string[] = SOURCE
     const known = schemes.map((scheme) => scheme.slice(0, -1)).join(', ');
     throw new Fault('usage', `cannot read from ${url.protocol.slice(0, -1)}: URLs; the URL must be one of ${known}`);
   }
-  if (url.hostname === '') throw new Fault('usage', 'the URL names no host');
+  if (url.protocol === 'file:') {
+    if (url.hostname !== '') throw new Fault('usage', 'a file URL is of the form file:///path');
+  } else if (url.hostname === '') throw new Fault('usage', 'the URL names no host');
   return url;
 }
 
@@ -62,7 +65,18 @@ export function taskIdentity(spec: TaskSpec): string {
     .map(([, value]) => value.replaceAll(/\s/g, '').toLowerCase())
     .join(',');
   const url = canonicalUrl(spec.url, spec.filter);
-  return JSON.stringify(['dragonfly-1', 'url', url, digest ?? '', spec.identifier ?? '', range]);
+  const endpoint = spec.s3?.endpoint === undefined ? [] : [canonicalEndpoint(spec.s3.endpoint)];
+  return JSON.stringify(['dragonfly-1', 'url', url, digest ?? '', spec.identifier ?? '', range, ...endpoint]);
+}
+
+/** Two places may have a bucket of one name, so the place takes part in the identity. Throws Fault 'usage'. */
+export function canonicalEndpoint(text: string): string {
+  const url = URL.parse(text);
+  const odd = url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '';
+  if (odd || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new Fault('usage', 'an S3 endpoint is of the form https://HOST[:PORT][/PATH]');
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }
 
 function parameterName(parameter: string): string {

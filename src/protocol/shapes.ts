@@ -1,7 +1,7 @@
 /** Checks of the values that messages share: specs, facts, manifests, hosts, faults. They throw Fault 'bad-message'. */
 import { amount, base64, broken, fields, flag, list, MAX_PIECES, optionalText, text, whole } from './check.ts';
 import { isFaultCode } from './faults.ts';
-import { parseDigest, parseSourceUrl } from './identity.ts';
+import { canonicalEndpoint, parseDigest, parseSourceUrl } from './identity.ts';
 import { parseContentId, parseHostId, parseTaskId } from './ids.ts';
 import { parseShape } from './piece.ts';
 
@@ -14,6 +14,10 @@ const MAX_CACERT_CHARS = 64 * 1024;
 const MAX_BITFIELD_CHARS = Math.ceil(MAX_PIECES / 8 / 3) * 4;
 /** Digests of as many pieces as a frame of the default limit can carry. */
 const MAX_DIGESTS_CHARS = 8 * 1024 * 1024;
+const MAX_SIGNATURE_CHARS = 8 * 1024;
+/** It is appended to a URL as it stands. */
+const SIGNATURE = /^[\x21-\x22\x24-\x7e]+$/;
+const REGION = /^[a-z0-9-]{1,63}$/;
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const ADDRESS = /^[0-9A-Za-z.:%_-]{1,255}$/;
@@ -54,6 +58,7 @@ export function checkFault(value: unknown): void {
   if (!isFaultCode(fault.code)) broken('fault.code');
   text(fault.message, 'fault.message', 4096);
   if (fault.sourceStatus !== undefined) whole(fault.sourceStatus, 'fault.sourceStatus', 999);
+  if (fault.retryAfterMs !== undefined) amount(fault.retryAfterMs, 'fault.retryAfterMs');
 }
 
 export function checkFacts(value: unknown): void {
@@ -115,6 +120,28 @@ export function checkSpec(value: unknown): void {
     for (const pem of list(spec.cacerts, 'spec.cacerts', MAX_CACERTS)) text(pem, 'spec.cacerts', MAX_CACERT_CHARS);
   }
   optionalText(spec.callSystem, 'spec.callSystem', 256);
+  if (spec.s3 !== undefined) checkS3Place(spec.s3);
+  optionalText(spec.signature, 'spec.signature', MAX_SIGNATURE_CHARS);
+  if (typeof spec.signature === 'string' && !SIGNATURE.test(spec.signature)) broken('spec.signature');
+}
+
+function checkS3Place(value: unknown): void {
+  const place = fields(value, 'spec.s3');
+  if (place.endpoint !== undefined) {
+    try {
+      canonicalEndpoint(text(place.endpoint, 'spec.s3.endpoint', 1024));
+    } catch {
+      broken('spec.s3.endpoint');
+    }
+  }
+  if (place.region !== undefined && !isRegion(place.region)) broken('spec.s3.region');
+  if (place.pathStyle !== undefined) flag(place.pathStyle, 'spec.s3.pathStyle');
+  if (place.anonymous !== undefined) flag(place.anonymous, 'spec.s3.anonymous');
+}
+
+/** A region becomes part of a host name. */
+export function isRegion(value: unknown): value is string {
+  return typeof value === 'string' && REGION.test(value);
 }
 
 function parseSpecUrl(url: string): void {

@@ -22,6 +22,24 @@ export type TaskSpec = {
   /** PEM texts of the authorities to trust for this source, beside the system's. */
   readonly cacerts?: readonly string[];
   readonly callSystem?: string;
+  /** Of an s3: URL, where it differs from the reader's own settings. */
+  readonly s3?: S3Place;
+  /**
+   * Query that signs a read of this one s3: object in the asker's name for some hours. A secret; it goes only to the address that
+   * follows from `url` and `s3`, so it cannot put another content in this one's place.
+   */
+  readonly signature?: string;
+};
+
+/** Where a bucket is, and how it is spoken to. No secret. */
+export type S3Place = {
+  /** Absent = the reader's own setting, else Amazon. */
+  readonly endpoint?: string;
+  readonly region?: string;
+  /** `endpoint/bucket/key` in place of `bucket.endpoint/key`; absent = only where an endpoint is given. */
+  readonly pathStyle?: boolean;
+  /** Unsigned, although the reader has credentials. */
+  readonly anonymous?: boolean;
 };
 
 /** What the source said about a content besides its bytes; kept with it and handed to those who ask by HTTP. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { contentRange, freshForMs, rangeValidator } from './http-headers.ts';
+import { contentRange, factsOf, freshForMs, retryAfterMs, statusFault } from './http-headers.ts';
 
 const NOW = Date.parse('Tue, 24 Nov 2026 12:00:00 GMT');
 
@@ -20,11 +20,35 @@ describe('freshness of an answer', () => {
   });
 });
 
-describe('the validator of a range', () => {
-  it('is a strong ETag, else the date where there is no ETag at all', () => {
-    expect(rangeValidator({ etag: '"a"', lastModified: 'x', ranges: true })).toBe('"a"');
-    expect(rangeValidator({ etag: 'W/"a"', lastModified: 'x', ranges: true })).toBeUndefined();
-    expect(rangeValidator({ lastModified: 'x', ranges: true })).toBe('x');
+describe('the facts of an answer', () => {
+  const lastModified = 'Tue, 24 Nov 2026 11:59:59 GMT';
+  it('have no date that another change within the same second would share, unless an ETag stands beside it', () => {
+    const within = { 'last-modified': lastModified, date: lastModified };
+    const after = { 'last-modified': lastModified, date: 'Tue, 24 Nov 2026 12:00:00 GMT' };
+    expect(factsOf(within, 200)).toEqual({ ranges: false });
+    expect(factsOf(after, 206)).toEqual({ lastModified, ranges: true });
+    expect(factsOf({ ...within, etag: '"a"' }, 200)).toEqual({ etag: '"a"', lastModified, ranges: false });
+    expect(factsOf({ 'last-modified': lastModified, 'accept-ranges': 'bytes' }, 200)).toEqual({
+      lastModified,
+      ranges: true,
+    });
+  });
+});
+
+describe('Retry-After', () => {
+  it.each([
+    ['5', 5_000],
+    ['Tue, 24 Nov 2026 12:01:00 GMT', 60_000],
+    ['Tue, 24 Nov 2026 11:00:00 GMT', 0],
+    ['999999999', 3_600_000],
+    ['soon', undefined],
+    ['', undefined],
+    [undefined, undefined],
+  ])('%s is %s ms', (text, expected) => {
+    expect(retryAfterMs({ 'retry-after': text }, NOW)).toBe(expected);
+    const fault = statusFault(503, 'x', retryAfterMs({ 'retry-after': text }, NOW));
+    expect(fault.retryAfterMs).toBe(expected);
+    expect(statusFault(404, 'x', 5).retryAfterMs).toBeUndefined();
   });
 });
 

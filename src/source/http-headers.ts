@@ -11,7 +11,7 @@ export function headerOf(headers: HeaderMap, name: string): string | undefined {
 
 export function factsOf(headers: HeaderMap, status: number): SourceFacts {
   const etag = headerOf(headers, 'etag');
-  const lastModified = headerOf(headers, 'last-modified');
+  const lastModified = etag === undefined ? steadyDate(headers) : headerOf(headers, 'last-modified');
   const contentType = headerOf(headers, 'content-type');
   return {
     ...(etag === undefined ? {} : { etag }),
@@ -19,6 +19,16 @@ export function factsOf(headers: HeaderMap, status: number): SourceFacts {
     ...(contentType === undefined ? {} : { contentType }),
     ranges: status === 206 || (headerOf(headers, 'accept-ranges') ?? '').toLowerCase().includes('bytes'),
   };
+}
+
+/**
+ * Last-Modified where it can tell two contents apart: a file that was changed within the second in which it was read may be changed
+ * once more within it (RFC 9110, 8.8.2.2). Without it such a content counts as one without a validator.
+ */
+function steadyDate(headers: HeaderMap): string | undefined {
+  const text = headerOf(headers, 'last-modified');
+  const date = Date.parse(headerOf(headers, 'date') ?? '');
+  return text !== undefined && date - Date.parse(text) < 1000 ? undefined : text;
 }
 
 /**
@@ -38,27 +48,26 @@ export function freshForMs(headers: HeaderMap, wallNow: number): number | null {
   return Math.max(0, until - (Number.isNaN(date) ? wallNow : date));
 }
 
-/** What may stand in If-Range: a weak validator must not. */
-export function rangeValidator(facts: SourceFacts): string | undefined {
-  if (facts.etag !== undefined && !facts.etag.startsWith('W/')) return facts.etag;
-  return facts.etag === undefined ? facts.lastModified : undefined;
-}
-
-/** The answer's own validators say that it is another content than the one that was asked for. */
-export function contradicts(now: SourceFacts, before: SourceFacts): boolean {
-  if (now.etag !== undefined && before.etag !== undefined) return now.etag !== before.etag;
-  return (
-    now.lastModified !== undefined && before.lastModified !== undefined && now.lastModified !== before.lastModified
-  );
-}
-
 const PASSING = new Set([408, 425, 429]);
 
 /** The fault of an answer that carries no content; `where` is shown to people and holds no secrets. */
-export function statusFault(status: number, where: string): Fault {
+export function statusFault(status: number, where: string, retryAfterMs?: number): Fault {
   const passing = status >= 500 || PASSING.has(status);
   const code = passing ? 'source-unreachable' : 'source-refused';
-  return new Fault(code, `the source answered ${status} for ${where}`, { sourceStatus: status });
+  return new Fault(code, `the source answered ${status} for ${where}`, {
+    sourceStatus: status,
+    ...(passing && retryAfterMs !== undefined ? { retryAfterMs } : {}),
+  });
+}
+
+const MAX_RETRY_AFTER_MS = 3_600_000;
+
+/** Seconds or a date (RFC 9110, 10.2.3), as milliseconds from now; undefined when it is absent or no such thing. */
+export function retryAfterMs(headers: HeaderMap, wallNow: number): number | undefined {
+  const text = headerOf(headers, 'retry-after')?.trim();
+  if (text === undefined || text === '') return undefined;
+  const millis = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - wallNow;
+  return Number.isNaN(millis) ? undefined : Math.min(MAX_RETRY_AFTER_MS, Math.max(0, millis));
 }
 
 /** `bytes 5-9/10` → start 5, length 10; `*` as length → null. Undefined when it is malformed. */

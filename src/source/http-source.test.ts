@@ -6,7 +6,7 @@ import { Fault, type FaultCode } from '../protocol/faults.ts';
 import type { SourceAnswer, SourceRequest } from './source.ts';
 import { createSources } from './sources.ts';
 
-const sources = createSources(() => Date.parse('Tue, 24 Nov 2026 12:00:00 GMT'));
+const sources = createSources({ wallNow: () => Date.parse('Tue, 24 Nov 2026 12:00:00 GMT') });
 const servers: { close(): unknown }[] = [];
 
 afterEach(async () => {

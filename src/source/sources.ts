@@ -1,28 +1,69 @@
-/** All kinds of sources behind one door: the URL's scheme chooses. */
+/** All kinds of sources behind one door: the URL's scheme chooses, and a kind is loaded when the first URL of it comes. */
 import { Fault } from '../protocol/faults.ts';
 import { createHttpSource } from './http-source.ts';
-import type { SourceAnswer, SourceRequest } from './source.ts';
+import { openInParallel } from './parallel-read.ts';
+import type { S3Settings } from './s3-access.ts';
+import type { ListRequest, Source, SourceAnswer, SourceEntry, SourceRequest } from './source.ts';
 
 export interface Sources {
   open(request: SourceRequest): Promise<SourceAnswer>;
+  /** All files below a URL. Fault usage where the kind has no listing. */
+  list(request: ListRequest): AsyncIterable<SourceEntry>;
   close(): Promise<void>;
 }
 
-export function createSources(wallNow: () => number): Sources {
+export type SourcesOptions = {
+  readonly wallNow: () => number;
+  /** AWS_*, HF_*: what a reader without settings of its own goes by. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Folders whose files file: URLs may name; absent = none. */
+  readonly fileRoots?: readonly string[];
+  /** Ranges of one large content read at once; absent = as suits the kind of source. */
+  readonly connections?: number | undefined;
+  readonly s3?: S3Settings;
+};
+
+/** docs/sources.md has the measurement. */
+const CONNECTIONS: Readonly<Record<string, number>> = { s3: 4, hf: 4 };
+
+export function createSources(options: SourcesOptions): Sources {
+  const { wallNow, env = process.env, fileRoots = [] } = options;
   const http = createHttpSource(wallNow);
-  const kinds = new Map([http].flatMap((source) => source.schemes.map((scheme) => [scheme, source] as const)));
+  const s3 = once(async () => {
+    const { createS3Source } = await import('./s3-source.ts');
+    return createS3Source({ http, env, wallNow, settings: options.s3 ?? {} });
+  });
+  const hf = once(async () => (await import('./hf-source.ts')).createHfSource({ http, env }));
+  const file = once(async () => (await import('./file-source.ts')).createFileSource(fileRoots));
+  const web = async () => http;
+  const kinds: Readonly<Record<string, () => Promise<Source>>> = { http: web, https: web, s3, hf, file };
+  const kindOf = async (url: string): Promise<readonly [string, Source]> => {
+    const scheme = URL.parse(url)?.protocol.slice(0, -1) ?? '';
+    const make = Object.hasOwn(kinds, scheme) ? kinds[scheme] : undefined;
+    if (make !== undefined) return [scheme, await make()];
+    const known = Object.keys(kinds).join(', ');
+    throw new Fault('usage', `a source needs one of the schemes ${known}; got ${JSON.stringify(scheme)}`);
+  };
   return {
     async open(request) {
-      const scheme = URL.parse(request.url)?.protocol.slice(0, -1) ?? '';
-      const source = kinds.get(scheme);
-      if (source === undefined) {
-        throw new Fault(
-          'usage',
-          `a source needs one of the schemes ${[...kinds.keys()].join(', ')}; got ${JSON.stringify(scheme)}`,
-        );
-      }
-      return source.open(request);
+      const [scheme, kind] = await kindOf(request.url);
+      const connections = options.connections ?? CONNECTIONS[scheme] ?? 1;
+      return openInParallel((each) => kind.open(each), request, { connections });
+    },
+    async *list(request) {
+      const [scheme, kind] = await kindOf(request.url);
+      if (kind.list === undefined) throw new Fault('usage', `${scheme}: URLs cannot be listed`);
+      yield* kind.list(request);
     },
     close: () => http.close(),
+  };
+}
+
+/** A kind is loaded once, when the first URL of it comes. */
+function once(load: () => Promise<Source>): () => Promise<Source> {
+  let loading: Promise<Source> | undefined;
+  return () => {
+    loading ??= load();
+    return loading;
   };
 }

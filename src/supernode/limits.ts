@@ -15,6 +15,11 @@ export const FILL_QUEUE_PIECES = 4;
 export const SOURCE_STALL_MS = 30_000;
 /** Repeated reads after cuts, without any progress in between. */
 export const SOURCE_RETRIES = 5;
+/** Reads of a source whose first answer does not come, before hosts are told; the time in which all of them begin. */
+export const SOURCE_OPEN_ATTEMPTS = 3;
+export const SOURCE_OPEN_PATIENCE_MS = 20_000;
+/** A longer Retry-After is the hosts' answer, not ours to wait for. */
+export const SOURCE_MAX_REST_MS = 30_000;
 export const SOURCE_BACKOFF = { firstMs: 200, maxMs: 5_000 } as const;
 /** How long hosts are asked for a manifest before the source is read. */
 export const MANIFEST_TIMEOUT_MS = 3_000;

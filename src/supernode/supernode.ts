@@ -1,4 +1,5 @@
 /** The supernode as a list of its parts, and the order in which they start and stop. */
+import type { Clock } from '../base/clock.ts';
 import { Random } from '../base/random.ts';
 import { RateTree } from '../base/rate-tree.ts';
 import { ApiServer } from '../io/api-server.ts';
@@ -12,7 +13,7 @@ import { systemClock } from '../io/system-clock.ts';
 import { firstAddress, machineName } from '../io/this-host.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
-import { createSources } from '../source/sources.ts';
+import { createSources, type SourcesOptions } from '../source/sources.ts';
 import { openDiskStore } from '../store/disk-store.ts';
 import { servable } from '../store/serving.ts';
 import { addHealth } from './api/health.ts';
@@ -49,7 +50,7 @@ export async function startSupernode(
   const home = await openHome(settings.homeDir ?? defaultHome(), settings.clusterSecretFile);
   const address = settings.advertiseIP ?? firstAddress();
   const rates = new RateTree(rateOf(settings));
-  const sources = createSources(() => clock.wall());
+  const sources = createSources(sourcesOf(settings, clock));
   let cache: Cache | undefined;
   const store = await openDiskStore({
     root: `${home.dir}/store`,
@@ -144,6 +145,16 @@ export async function startSupernode(
     await close();
     throw error;
   }
+}
+
+function sourcesOf(settings: Settings, clock: Clock): SourcesOptions {
+  const { fileRoots, sourceConnections, s3Endpoint, s3Region, s3PathStyle, s3Profile } = settings;
+  return {
+    wallNow: () => clock.wall(),
+    fileRoots,
+    connections: sourceConnections,
+    s3: { endpoint: s3Endpoint, region: s3Region, pathStyle: s3PathStyle, profile: s3Profile },
+  };
 }
 
 function rateOf({ maxBandwidth, systemReservedBandwidth }: Settings): number | undefined {

@@ -78,7 +78,8 @@ export class SourcePlan {
     if (fault.code !== 'source-unreachable' && fault.code !== 'source-lied') return fault;
     if (++this.#failures >= this.#limits.sourceAttempts) return fault;
     const rest = this.#limits.sourceRestMs * 2 ** (this.#failures - 1);
-    this.#notBefore = now + Math.min(rest, this.#limits.sourceRestMaxMs);
+    // What the source asks for counts, up to a limit: beyond it this host tries once more and is told again.
+    this.#notBefore = now + Math.min(Math.max(rest, fault.retryAfterMs ?? 0), this.#limits.sourceRestMaxMs);
     return undefined;
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
+import { withAttempts } from '../../io/attempts.ts';
 import type { BufferPool } from '../../io/buffers.ts';
 import { signManifest, verifyManifest } from '../../io/hash.ts';
 import type { Log } from '../../io/log.ts';
@@ -12,15 +13,29 @@ import { Fault } from '../../protocol/faults.ts';
 import { type ContentId, type PieceIndex, type TaskId, taskOf } from '../../protocol/ids.ts';
 import { type ContentShape, pieceCount, pieceSizeFor } from '../../protocol/piece.ts';
 import type { Manifest, TaskSpec } from '../../protocol/task.ts';
-import type { SourceAnswer, SourceRequest } from '../../source/source.ts';
+import { placeOf, type SourceAnswer, type SourceRequest } from '../../source/source.ts';
+import { canResume } from '../../source/validators.ts';
 import type { ContentStore, StoredContent } from '../../store/store.ts';
-import { SOURCE_STALL_MS } from '../limits.ts';
+import {
+  SOURCE_BACKOFF,
+  SOURCE_MAX_REST_MS,
+  SOURCE_OPEN_ATTEMPTS,
+  SOURCE_OPEN_PATIENCE_MS,
+  SOURCE_STALL_MS,
+} from '../limits.ts';
 import { Entry } from './entry.ts';
 import { Failures } from './failures.ts';
 import { type BodyAnswer, Fill } from './fill.ts';
 import { freshness } from './freshness.ts';
 import { contentFor } from './generation.ts';
 import { refillPiece, requireSame } from './refill.ts';
+
+const OPEN_ATTEMPTS = {
+  attempts: SOURCE_OPEN_ATTEMPTS,
+  backoff: SOURCE_BACKOFF,
+  maxRestMs: SOURCE_MAX_REST_MS,
+  patienceMs: SOURCE_OPEN_PATIENCE_MS,
+} as const;
 
 export type CacheEvents = {
   /** A content has become current, or its length has become known. */
@@ -138,7 +153,7 @@ export class Cache {
     });
     if (verdict === 'fresh') return this.#adopt(known);
     if (verdict === 'read-again') return this.#read(task, spec, undefined);
-    const answer = await this.#ask(spec, { ifChanged: known.facts });
+    const answer = await this.#askFirst(spec, { ifChanged: known.facts });
     if (answer.type === 'body') return this.#read(task, spec, answer);
     await known.stored.annotate(this.#checked(answer.freshForMs));
     known.spec = spec;
@@ -180,7 +195,7 @@ export class Cache {
   /** Starts a read of the source; gives the content as soon as the answer's head says what it is. */
   async #read(task: TaskId, spec: TaskSpec, given: BodyAnswer | undefined): Promise<Entry> {
     const part = given === undefined ? this.#partial(task) : undefined;
-    const answer = given ?? (await this.#ask(spec, part === undefined ? {} : part.resume));
+    const answer = given ?? (await this.#askFirst(spec, part?.resume ?? {}));
     if (answer.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a plain request');
     const { facts, length } = answer;
     // A range that starts where we asked is guarded by If-Range: it is the content whose pieces we hold.
@@ -208,8 +223,7 @@ export class Cache {
   #partial(task: TaskId): { stored: StoredContent; resume: Partial<SourceRequest> } | undefined {
     for (const stored of this.#parts.store.ofTask(task)) {
       const { facts, manifest } = stored.meta;
-      if (manifest !== undefined || !facts.ranges || stored.held.count === 0) continue;
-      if (facts.etag === undefined && facts.lastModified === undefined) continue;
+      if (manifest !== undefined || stored.held.count === 0 || !canResume(facts)) continue;
       const missing = stored.held.nextClear(0);
       if (missing <= 0 || stored.shape.length === null) continue;
       return { stored, resume: { range: { start: missing * stored.shape.pieceSize }, ifRange: facts } };
@@ -228,7 +242,7 @@ export class Cache {
           reopen: async (start) => {
             const more = await this.#ask(spec, start === 0 ? {} : { range: { start }, ifRange: facts });
             if (more.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a range');
-            requireSame(facts, stored.shape, more);
+            requireSame(entry, more);
             return more;
           },
           take: this.#parts.take,
@@ -289,15 +303,15 @@ export class Cache {
   }
 
   #ask(spec: TaskSpec, more: Partial<SourceRequest>): Promise<SourceAnswer> {
-    return this.#parts.openSource({
-      url: spec.url,
-      headers: spec.headers,
-      stallMs: SOURCE_STALL_MS,
-      signal: this.#stop.signal,
-      ...(spec.insecure === undefined ? {} : { insecure: spec.insecure }),
-      ...(spec.cacerts === undefined ? {} : { cacerts: spec.cacerts }),
-      ...more,
-    });
+    const { signal } = this.#stop;
+    const request = { ...placeOf(spec), stallMs: SOURCE_STALL_MS, signal, ...more };
+    return this.#parts.openSource(request);
+  }
+
+  /** The first question about a content: a passing trouble of the source is not passed on at once. */
+  #askFirst(spec: TaskSpec, more: Partial<SourceRequest>): Promise<SourceAnswer> {
+    const { random } = this.#parts;
+    return withAttempts({ ...OPEN_ATTEMPTS, random, signal: this.#stop.signal }, () => this.#ask(spec, more));
   }
 
   #checked(freshForMs: number | null): { checkedAt: number; freshUntil?: number } {

@@ -5,6 +5,7 @@ import { sha256Hex } from '../../io/hash.ts';
 import type { Fault } from '../../protocol/faults.ts';
 import type { TaskId } from '../../protocol/ids.ts';
 import type { TaskSpec } from '../../protocol/task.ts';
+import { placeOf } from '../../source/source.ts';
 
 const MAX_REMEMBERED = 10_000;
 
@@ -19,22 +20,30 @@ export class Failures {
     this.#known = new LRUCache({ max: MAX_REMEMBERED });
   }
 
-  /** One asker's wrong credentials say nothing about another's: the headers are part of the key. */
   find(task: TaskId, spec: TaskSpec): Fault | undefined {
-    const known = this.#known.get(keyOf(task, spec));
-    return known !== undefined && this.#clock.now() < known.until ? known.fault : undefined;
+    for (const key of [task, keyOf(task, spec)]) {
+      const known = this.#known.get(key);
+      if (known !== undefined && this.#clock.now() < known.until) return known.fault;
+    }
+    return undefined;
   }
 
+  /**
+   * One asker's wrong credentials say nothing about another's, so they are part of what a refusal is remembered by. A source
+   * that is down is down for all. It is left alone at least as long as it asked for.
+   */
   remember(task: TaskId, spec: TaskSpec, fault: Fault): void {
     if (fault.code !== 'source-refused' && fault.code !== 'source-unreachable') return;
-    this.#known.set(keyOf(task, spec), { fault, until: this.#clock.now() + this.#rememberMs });
+    const key = fault.code === 'source-unreachable' ? task : keyOf(task, spec);
+    this.#known.set(key, { fault, until: this.#clock.now() + Math.max(this.#rememberMs, fault.retryAfterMs ?? 0) });
   }
 
   forget(task: TaskId, spec: TaskSpec): void {
+    this.#known.delete(task);
     this.#known.delete(keyOf(task, spec));
   }
 }
 
 function keyOf(task: TaskId, spec: TaskSpec): string {
-  return `${task}|${sha256Hex(JSON.stringify([spec.url, spec.headers, spec.insecure ?? false, spec.cacerts ?? []]))}`;
+  return `${task}|${sha256Hex(JSON.stringify(placeOf(spec)))}`;
 }

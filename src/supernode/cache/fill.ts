@@ -4,14 +4,16 @@
  * the source is read again, and what is held already must come out the same.
  */
 import { backoffMs } from '../../base/backoff.ts';
+import { restMs } from '../../io/attempts.ts';
 import type { BufferPool } from '../../io/buffers.ts';
 import { DigestBuilder, digestAlgorithmOf, sameBytes, sha256 } from '../../io/hash.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { type ContentShape, pieceCount } from '../../protocol/piece.ts';
 import type { Digest, SourceFacts } from '../../protocol/task.ts';
 import type { SourceAnswer } from '../../source/source.ts';
+import { canResume } from '../../source/validators.ts';
 import type { StoredContent } from '../../store/store.ts';
-import { FILL_QUEUE_PIECES, SOURCE_BACKOFF, SOURCE_RETRIES } from '../limits.ts';
+import { FILL_QUEUE_PIECES, SOURCE_BACKOFF, SOURCE_MAX_REST_MS, SOURCE_RETRIES } from '../limits.ts';
 
 export type BodyAnswer = Extract<SourceAnswer, { type: 'body' }>;
 
@@ -68,7 +70,9 @@ export class Fill {
         const fault = Fault.of(error);
         if (this.#next > before) failures = 0;
         if (!mendable(fault) || failures++ >= SOURCE_RETRIES) throw fault;
-        await this.#parts.delay(backoffMs(SOURCE_BACKOFF, failures, this.#parts.random()));
+        const rest = restMs(fault, backoffMs(SOURCE_BACKOFF, failures, this.#parts.random()));
+        if (rest > SOURCE_MAX_REST_MS) throw fault;
+        await this.#parts.delay(rest);
       }
       answer = undefined;
     }
@@ -80,9 +84,9 @@ export class Fill {
     return digest === undefined ? { shape } : { shape, digest };
   }
 
-  /** Without ranges a second read starts at the first byte again. */
+  /** Without ranges, or a validator that guards them, a second read starts at the first byte again. */
   #resumeAt(): number {
-    return this.#facts.ranges ? this.#next * this.#content.shape.pieceSize : 0;
+    return canResume(this.#facts) ? this.#next * this.#content.shape.pieceSize : 0;
   }
 
   async #pour(answer: BodyAnswer): Promise<ContentShape> {

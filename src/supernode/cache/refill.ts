@@ -2,16 +2,24 @@
 import { sameBytes, sha256 } from '../../io/hash.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { PieceIndex } from '../../protocol/ids.ts';
-import { type ContentShape, pieceSpan, type Span } from '../../protocol/piece.ts';
-import type { SourceFacts } from '../../protocol/task.ts';
+import { pieceSpan, type Span } from '../../protocol/piece.ts';
 import type { SourceAnswer, SourceRequest } from '../../source/source.ts';
+import { likeness, strongValidator } from '../../source/validators.ts';
 import type { Entry } from './entry.ts';
 import type { BodyAnswer } from './fill.ts';
 
-/** Fault source-changed unless the answer speaks of the content that we know. */
-export function requireSame(facts: SourceFacts, shape: ContentShape, answer: BodyAnswer): void {
-  const same = answer.facts.etag === facts.etag && answer.facts.lastModified === facts.lastModified;
-  if (same && (shape.length === null || answer.length === null || answer.length === shape.length)) return;
+/**
+ * Fault source-changed unless the answer may be the content that we know. Where its validators prove nothing, it must begin at
+ * the first byte, or every piece of it must be proved by the manifest: then its bytes are compared with those that we know.
+ */
+export function requireSame(
+  { facts, shape, manifest }: Pick<Entry, 'facts' | 'shape' | 'manifest'>,
+  answer: BodyAnswer,
+): void {
+  const alike = likeness(answer.facts, facts);
+  const compared = answer.start === 0 || manifest !== undefined || strongValidator(facts) !== undefined;
+  const fits = shape.length === null || answer.length === null || answer.length === shape.length;
+  if (fits && (alike === 'same' || (alike === 'unknown' && compared))) return;
   throw new Fault('source-changed', 'the content changed at the source while it was read');
 }
 
@@ -26,7 +34,7 @@ export async function refillPiece(
   const span = pieceSpan(stored.shape, piece);
   const answer = await ask(facts.ranges ? { range: span, ifRange: facts } : {});
   if (answer.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a plain read');
-  requireSame(facts, stored.shape, answer);
+  requireSame(entry, answer);
   const data = await readSpan(answer, span);
   const digest = Buffer.from(manifest.digests, 'base64').subarray(piece * 32, piece * 32 + 32);
   if (!sameBytes(sha256(data), digest))
