@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { digestOf, filterOf, headersOf, nodesOf, parseDownloadFlags, patternOf, urlOf } from './flags.ts';
 
 describe('the URL', () => {
-  it('is http or https and absolute', () => {
+  it('is absolute and of a known scheme', () => {
     expect(urlOf({ url: 'https://a.example/b?c' }).host).toBe('a.example');
     expect(() => urlOf({ url: undefined })).toThrow('give the URL to download with --url');
     expect(() => urlOf({ url: 'a.example/b' })).toThrow('not an absolute URL');
-    expect(() => urlOf({ url: 'ftp://a/b' })).toThrow('has the scheme ftp; http and https are supported');
+    expect(() => urlOf({ url: 'ftp://a/b' })).toThrow('has the scheme ftp; supported are http, https, s3, hf, file');
   });
 
   it('is named in an error without what may be secret in it', () => {
