@@ -111,6 +111,7 @@ function open(message: Fields): void {
   checkSpec(message.spec);
   if (message.having !== undefined) inventoryEntry(message.having);
   if (message.window !== undefined) checkWindow(message.window);
+  if (message.only !== undefined && message.only !== 'window') broken('only');
 }
 
 function inventoryEntry(value: unknown): void {
@@ -151,6 +152,7 @@ const HOST_CHECKS: ReadonlyMap<unknown, Check> = new Map<HostMessage['type'], Ch
     (message) => {
       checkContent(message.content);
       if (message.window !== null) checkWindow(message.window);
+      if (message.whole !== undefined && message.whole !== true) broken('whole');
     },
   ],
   ['leave', (message) => checkContent(message.content)],

@@ -96,7 +96,15 @@ export const hostMessage: fc.Arbitrary<HostMessage> = fc.oneof(
   ),
   fc.record({ type: typed('inventory'), contents: fc.array(inventoryEntry), last: fc.boolean() }),
   fc.record(
-    { type: typed('open'), request: fc.nat(), task: taskId, spec, having: inventoryEntry, window },
+    {
+      type: typed('open'),
+      request: fc.nat(),
+      task: taskId,
+      spec,
+      having: inventoryEntry,
+      window,
+      only: typed('window'),
+    },
     { requiredKeys: ['type', 'request', 'task', 'spec'] },
   ),
   fc.record({
@@ -106,7 +114,10 @@ export const hostMessage: fc.Arbitrary<HostMessage> = fc.oneof(
     failed: fc.array(fc.tuple(piece, lease, faultCode)),
   }),
   fc.record({ type: typed('lost'), content: contentId, pieces }),
-  fc.record({ type: typed('window'), content: contentId, window: fc.option(window) }),
+  fc.record(
+    { type: typed('window'), content: contentId, window: fc.option(window), whole: fc.constant(true as const) },
+    { requiredKeys: ['type', 'content', 'window'] },
+  ),
   fc.record({ type: typed('leave'), content: contentId }),
   fc.record({ type: typed('manifest'), manifest }),
   fc.record({ type: typed('beat') }),

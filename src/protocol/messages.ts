@@ -32,7 +32,8 @@ export type HostMessage =
   /**
    * "I want this task." Answered by one `opened` or `refused` with the same `request`. `having` is what an earlier
    * attempt left on disk: it counts only if the supernode is still at that generation. `window` says that a reader
-   * needs pieces in order from there on.
+   * needs pieces in order from there on; `only: 'window'` that it needs nothing else for now: it gets the pieces of its
+   * windows and no others.
    */
   | {
       readonly type: 'open';
@@ -46,6 +47,7 @@ export type HostMessage =
         readonly hasManifest: boolean;
       };
       readonly window?: PieceWindow;
+      readonly only?: 'window';
     }
   | {
       readonly type: 'report';
@@ -55,7 +57,13 @@ export type HostMessage =
     }
   /** Pieces that the host does not hold any more (changed under it, or evicted): 'all' or single ones. */
   | { readonly type: 'lost'; readonly content: ContentId; readonly pieces: readonly PieceIndex[] | 'all' }
-  | { readonly type: 'window'; readonly content: ContentId; readonly window: PieceWindow | null }
+  /** The reader is elsewhere. `whole: true` ends an `only: 'window'`: from now on the host wants all of the content. */
+  | {
+      readonly type: 'window';
+      readonly content: ContentId;
+      readonly window: PieceWindow | null;
+      readonly whole?: true;
+    }
   /** Done with downloading (finished, cancelled or failed); what it holds it goes on serving. */
   | { readonly type: 'leave'; readonly content: ContentId }
   /** Answer to `ask-manifest`. */

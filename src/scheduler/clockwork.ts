@@ -36,7 +36,8 @@ export class Clockwork {
 
   tick(now: Millis): void {
     const { leases, pairs, limits } = this.#core;
-    if (this.#wakeAt <= now) this.#wakeAt = Number.POSITIVE_INFINITY;
+    // Whatever the clock says now, the shell's timer is spent.
+    this.#wakeAt = Number.POSITIVE_INFINITY;
     pairs.expire(now);
     this.#membership.parole(now);
     for (const lease of leases.expired(now)) {
@@ -53,11 +54,12 @@ export class Clockwork {
     const { swarms, leases, isolated, out } = this.#core;
     let wanting = leases.live > 0;
     for (const swarm of swarms.values()) {
-      if (swarm.orphans.size > 0 && swarm.needy > 0) this.#starve(swarm);
+      if (swarm.copies.orphans.size > 0 && swarm.needy > 0) this.#starve(swarm);
       wanting ||= swarm.active;
     }
     let next = wanting ? now + TICK_MS : Number.POSITIVE_INFINITY;
-    for (const host of isolated) next = Math.min(next, Math.max(host.trust.until, now));
+    // Not at once: a timer that fires a hair too early must not fire for ever.
+    for (const host of isolated) next = Math.min(next, Math.max(host.trust.until, now + 1));
     // An earlier wish still stands; one far ahead of a clock that went back does not.
     if (next >= this.#wakeAt && this.#wakeAt > now - TICK_MS) return;
     if (next === Number.POSITIVE_INFINITY) return;
@@ -66,11 +68,13 @@ export class Clockwork {
   }
 
   #starve(swarm: Swarm): void {
+    const { orphans } = swarm.copies;
+    const wholes = swarm.wantingAll > 0;
     const pieces: number[] = [];
-    for (const [piece, told] of swarm.orphans) {
-      if (told) continue;
+    for (const [piece, told] of orphans) {
+      if (told || !(wholes || swarm.windows.has(piece))) continue;
       pieces.push(piece);
-      swarm.orphans.set(piece, true);
+      orphans.set(piece, true);
     }
     if (pieces.length > 0) this.#core.out.push({ type: 'starved', content: swarm.content, pieces });
   }
@@ -79,7 +83,7 @@ export class Clockwork {
     let looks = SWEEP_LOOKS;
     for (const peer of swarm.peers()) {
       const host = swarm.hosts[peer];
-      if (host === undefined || !swarm.wants(peer) || swarm.complete(peer)) continue;
+      if (host === undefined || !swarm.unmet(peer)) continue;
       if (host.downs === 0 && looks > 0) looks -= this.#dispatcher.rescue(swarm, host, looks, now);
       else if (swarm.pieces - swarm.heldCount(peer) <= HEDGE_PIECES) this.#hedge(swarm, host, now);
     }
@@ -90,6 +94,7 @@ export class Clockwork {
     for (const lease of [...this.#core.leases.downs(child)]) {
       if (swarm.hedged + 1 > Math.max(1, swarm.delivered * limits.hedgeShare)) return;
       if (lease.swarm !== swarm || lease.twin !== undefined) continue;
+      if (!swarm.wantsPiece(swarm.peerOf(child), lease.piece)) continue;
       if (now - lease.startedAt <= limits.hedgeFactor * Math.max(swarm.medianMs, lease.expectedMs)) continue;
       const parent = this.#dispatcher.parentFor(swarm, child, lease.piece, now);
       if (parent === undefined || parent === lease.parent) continue;

@@ -99,7 +99,7 @@ export class Dispatcher {
     for (const swarm of this.#core.swarmsOf.of(child).all) {
       if (swarm.idle.size === 0) continue;
       const peer = swarm.peerOf(child);
-      if (!swarm.wants(peer) || swarm.takenCount(peer) === swarm.pieces) continue;
+      if (!swarm.wantsMore(peer)) continue;
       let looks = swarm.size <= limits.poorestFirstHosts ? limits.poorestFirstHosts : IDLE_LOOKS;
       for (const parent of swarm.idle) {
         if (looks-- === 0 || !child.hasDownRoom(swarm.pieceSize, limits)) break;
@@ -130,11 +130,11 @@ export class Dispatcher {
     for (const swarm of this.#core.swarmsOf.of(child).all) {
       if (swarm.windows.size === 0) continue;
       const peer = swarm.peerOf(child);
-      const window = swarm.windows.get(peer);
-      if (window === undefined || !swarm.wants(peer)) continue;
+      const window = swarm.windows.of(peer);
+      if (window === undefined || !swarm.wantsMore(peer)) continue;
       const end = Math.min(window.from + window.count, swarm.pieces);
       for (let piece = window.from; piece < end && child.hasDownRoom(swarm.pieceSize, limits); piece++) {
-        if (swarm.rows.taken(peer, piece) || swarm.holders(piece) === 0) continue;
+        if (swarm.rows.taken(peer, piece) || swarm.copies.holders(piece) === 0) continue;
         const parent = this.#parents.choose({ swarm, child, piece }, now);
         if (parent !== undefined) this.#transfers.begin(swarm, parent, child, piece, now);
       }

@@ -12,6 +12,9 @@ import type { Site } from '../protocol/host.ts';
 import type { ContentId, HostId, LeaseId, PieceIndex } from '../protocol/ids.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
 
+/** What a peer downloads: the whole content, only the pieces that its windows name, or nothing (it only holds). */
+export type Wants = 'all' | 'window' | 'nothing';
+
 export type SchedulerEvent =
   /** Repeating it for a known host updates it (a session that reconnects). */
   | {
@@ -37,22 +40,24 @@ export type SchedulerEvent =
     }
   /** The swarm is forgotten; leases in it end without a word. */
   | { readonly type: 'content-closed'; readonly content: ContentId }
-  /** `wants` = it downloads; else it only holds. Joining again replaces what was known of the peer. */
+  /** Joining again replaces what was known of the peer. */
   | {
       readonly type: 'peer-joined';
       readonly host: HostId;
       readonly content: ContentId;
       readonly held: Bitfield;
-      readonly wants: boolean;
+      readonly wants: Wants;
       readonly window?: PieceWindow;
     }
   /** It wants no more; with `keeps` it stays as a holder. Its own leases as a child end. */
   | { readonly type: 'peer-left'; readonly host: HostId; readonly content: ContentId; readonly keeps: boolean }
+  /** `wants` absent = as before. A peer that wants nothing goes on wanting nothing. */
   | {
       readonly type: 'window-moved';
       readonly host: HostId;
       readonly content: ContentId;
       readonly window: PieceWindow | null;
+      readonly wants?: Wants;
     }
   /** `lease` 0: held without a transfer that we had assigned (from the source, or from before a restart). */
   | {

@@ -58,7 +58,7 @@ export class Membership {
     if (pieces < swarm.pieces || swarm.pieceSize !== pieceSize || (swarm.final && !final)) return;
     swarm.shape(pieces, lastPieceSize, final);
     this.#updateActive(swarm);
-    for (const peer of swarm.peers()) if (swarm.wants(peer)) this.#wakePeer(swarm, peer);
+    for (const peer of swarm.peers()) if (swarm.unmet(peer)) this.#wakePeer(swarm, peer);
   }
 
   contentClosed(event: EventOf<'content-closed'>): void {
@@ -97,8 +97,8 @@ export class Membership {
       this.#removePeer(swarm, host);
     } else {
       this.#dropDowns(swarm, host);
-      swarm.windows.delete(peer);
-      swarm.setWants(peer, false);
+      swarm.setWindow(peer, undefined);
+      swarm.setWants(peer, 'nothing');
     }
     this.#updateActive(swarm);
   }
@@ -110,6 +110,8 @@ export class Membership {
     const peer = swarm.peerOf(host);
     if (peer < 0) return;
     this.#setWindow(swarm, peer, event.window);
+    if (event.wants !== undefined && swarm.wants(peer) !== 'nothing') swarm.setWants(peer, event.wants);
+    this.#updateActive(swarm);
     this.#wakePeer(swarm, peer);
   }
 
@@ -176,14 +178,14 @@ export class Membership {
   }
 
   #setWindow(swarm: Swarm, peer: number, window: { from: number; count: number } | null): void {
-    if (window === null || !isCount(window.from) || !isCount(window.count)) swarm.windows.delete(peer);
-    else swarm.windows.set(peer, window);
+    const sound = window !== null && isCount(window.from) && isCount(window.count);
+    swarm.setWindow(peer, sound ? window : undefined);
   }
 
   #wakePeer(swarm: Swarm, peer: number): void {
     const host = swarm.hosts[peer];
     if (host === undefined) return;
-    if (swarm.wants(peer)) this.#core.ready.wakeChild(host);
+    if (swarm.unmet(peer)) this.#core.ready.wakeChild(host);
     if (swarm.heldCount(peer) > 0) this.#core.ready.wakeParent(host);
     for (const seed of swarm.seeds) {
       const seedHost = swarm.hosts[seed];

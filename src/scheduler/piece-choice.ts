@@ -1,6 +1,6 @@
 /**
- * Which piece goes from this parent to this child: the first of the child's window if it has one, else the rarest that
- * the parent holds and the child has not taken. The walk in rarity order is short in practice; when it is not, any
+ * Which piece goes from this parent to this child: the first of the child's window if it has one, else (if it wants more
+ * than its window) the rarest that the parent holds and the child has not taken. The walk in rarity order is short in practice; when it is not, any
  * useful piece is found by words, so that the cost has a bound.
  */
 import type { Millis } from '../base/clock.ts';
@@ -40,14 +40,15 @@ export function queryFor(pair: { swarm: Swarm; parent: Host; child: Host }, now:
 }
 
 export function mayEnter({ swarm, importInto, repeatBefore }: PieceQuery, piece: number): boolean {
-  return importInto === undefined || !importInto.has(piece) || swarm.seededAt(piece) < repeatBefore;
+  return importInto === undefined || !importInto.has(piece) || swarm.copies.seededAt(piece) < repeatBefore;
 }
 
 export function choosePiece(query: PieceQuery, walkPieces: number, random: Random): number {
-  const window = query.swarm.windows.get(query.child);
+  const { swarm, child } = query;
+  const window = swarm.windows.size === 0 ? undefined : swarm.windows.of(child);
   if (window !== undefined) {
     const piece = pieceOfWindow(query, window);
-    if (piece !== NO_PIECE) return piece;
+    if (piece !== NO_PIECE || swarm.wants(child) === 'window') return piece;
   }
   return rarestPiece(query, walkPieces, random);
 }
@@ -64,7 +65,8 @@ function pieceOfWindow(query: PieceQuery, window: PieceWindow): number {
 
 function rarestPiece(query: PieceQuery, walkPieces: number, random: Random): number {
   const { swarm, parent, child } = query;
-  const { rows, rarity } = swarm;
+  const { rows } = swarm;
+  const { rarity } = swarm.copies;
   const held = rows.slab(parent);
   const heldAt = rows.base(parent);
   const taken = rows.slab(child);
@@ -86,7 +88,8 @@ function rarestPiece(query: PieceQuery, walkPieces: number, random: Random): num
 /** The rarest of the first word, from a random one on, that has a useful piece. */
 function anyPiece(query: PieceQuery, random: Random): number {
   const { swarm, parent, child } = query;
-  const { rows, rarity } = swarm;
+  const { rows } = swarm;
+  const { rarity } = swarm.copies;
   const held = rows.slab(parent);
   const heldAt = rows.base(parent);
   const taken = rows.slab(child);

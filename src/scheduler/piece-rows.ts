@@ -59,6 +59,15 @@ export class PieceRows {
     this.slab(peer).fill(0, base, base + 2 * this.words);
   }
 
+  *bits(peer: number, row: 'held' | 'taken'): IterableIterator<number> {
+    const base = this.base(peer) + (row === 'taken' ? this.words : 0);
+    for (let w = 0; w < this.words; w++) {
+      for (let word = this.slab(peer)[base + w] ?? 0; word !== 0; word &= word - 1) {
+        yield (w << 5) + 31 - Math.clz32(word & -word);
+      }
+    }
+  }
+
   /** Bytes of all rows. */
   get bytes(): number {
     return this.#slabs.length * SLAB_PEERS * 2 * this.words * 4;

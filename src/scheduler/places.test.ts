@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Bitfield } from '../base/bitfield.ts';
 import { contentIdOf, type TaskId } from '../protocol/ids.ts';
+import type { Wants } from './events.ts';
 import { id, SchedulerLab } from './scheduler.fixture.ts';
 import { nearness } from './site-distance.ts';
 
@@ -32,7 +33,7 @@ describe('nearness', () => {
       lab.enter(host);
     }
     lab.join('p', { site: site('row|rack', 'm2') });
-    lab.enter('p', Bitfield.full(1), false);
+    lab.enter('p', Bitfield.full(1), 'nothing');
     expect(lab.assign(0)).toMatchObject({ parent: 'p', child: 'near' });
   });
 });
@@ -87,10 +88,10 @@ describe('several contents on the same hosts', () => {
     const other = contentIdOf('b'.repeat(64) as TaskId, '1');
     const lab = new SchedulerLab(['a'], 64);
     lab.shape(64, true, other);
-    const enter = (host: string, held: Bitfield, wants: boolean) =>
+    const enter = (host: string, held: Bitfield, wants: Wants) =>
       lab.send({ type: 'peer-joined', host: id(host), content: other, held, wants });
-    enter('seed', Bitfield.full(64), false);
-    enter('a', new Bitfield(64), true);
+    enter('seed', Bitfield.full(64), 'nothing');
+    enter('a', new Bitfield(64), 'all');
     for (let i = 0; i < 60; i++) {
       const assign = lab.assign(i);
       const { child, piece, lease } = assign;
@@ -109,9 +110,9 @@ describe('a content that still grows', () => {
     const lab = new SchedulerLab([], 1);
     const growing = contentIdOf('c'.repeat(64) as TaskId, '1');
     lab.shape(0, false, growing);
-    lab.send({ type: 'peer-joined', host: id('seed'), content: growing, held: new Bitfield(0), wants: false });
+    lab.send({ type: 'peer-joined', host: id('seed'), content: growing, held: new Bitfield(0), wants: 'nothing' });
     lab.join('a');
-    lab.send({ type: 'peer-joined', host: id('a'), content: growing, held: new Bitfield(0), wants: true });
+    lab.send({ type: 'peer-joined', host: id('a'), content: growing, held: new Bitfield(0), wants: 'all' });
     for (let pieces = 1; pieces <= 100; pieces++) {
       lab.shape(pieces, pieces === 100, growing);
       const out = lab.send({
@@ -152,13 +153,13 @@ describe('a child far behind with a parent that holds little', () => {
     lab.join('p');
     const held = new Bitfield(pieces);
     held.set(200);
-    lab.enter('p', held, false);
+    lab.enter('p', held, 'nothing');
     // Pieces 0 to 199 are rarer than 200: only one host has them, and that one serves nobody.
     for (const host of ['q', 'r']) {
       lab.join(host);
       const all = new Bitfield(pieces);
       for (let piece = host === 'q' ? 0 : 200; piece < (host === 'q' ? 200 : 201); piece++) all.set(piece);
-      lab.enter(host, all, false);
+      lab.enter(host, all, 'nothing');
     }
     lab.join('q', { uploads: false });
     lab.join('q', { uploads: true, up: 1 });

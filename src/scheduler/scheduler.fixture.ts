@@ -3,7 +3,7 @@ import { Bitfield } from '../base/bitfield.ts';
 import { Random } from '../base/random.ts';
 import type { Site } from '../protocol/host.ts';
 import { contentIdOf, type HostId, type TaskId } from '../protocol/ids.ts';
-import type { SchedulerCommand, SchedulerEvent } from './events.ts';
+import type { SchedulerCommand, SchedulerEvent, Wants } from './events.ts';
 import type { Limits } from './limits.ts';
 import { Scheduler } from './scheduler.ts';
 
@@ -24,7 +24,7 @@ export class SchedulerLab {
     this.pieces = pieces;
     this.join('seed', { seed: true });
     this.shape(pieces);
-    this.enter('seed', Bitfield.full(pieces), false);
+    this.enter('seed', Bitfield.full(pieces), 'nothing');
     for (const child of children) {
       this.join(child);
       this.enter(child);
@@ -62,7 +62,7 @@ export class SchedulerLab {
   enter(
     host: string,
     held: Bitfield = new Bitfield(this.pieces),
-    wants = true,
+    wants: Wants = 'all',
     window?: { from: number; count: number },
   ): readonly SchedulerCommand[] {
     return this.send({ type: 'peer-joined', host: id(host), content, held, wants, ...(window && { window }) });

@@ -38,7 +38,7 @@ describe('Scheduler', () => {
   it('gives the pieces of a reader window first and in order', () => {
     const lab = new SchedulerLab([], 64);
     lab.join('r');
-    lab.enter('r', new Bitfield(64), true, { from: 40, count: 8 });
+    lab.enter('r', new Bitfield(64), 'all', { from: 40, count: 8 });
     expect(
       lab
         .assigns()
@@ -53,7 +53,7 @@ describe('Scheduler', () => {
     lab.send({ type: 'host-left', host: id('seed') });
     lab.join('b');
     const before = lab.assigns().length;
-    lab.enter('b', new Bitfield(4), true);
+    lab.enter('b', new Bitfield(4), 'all');
     expect(
       lab
         .assigns()
@@ -61,7 +61,7 @@ describe('Scheduler', () => {
         .every((assign) => assign.parent === 'a'),
     ).toBe(true);
     lab.join('seed', { seed: true });
-    lab.enter('seed', Bitfield.full(4), false);
+    lab.enter('seed', Bitfield.full(4), 'nothing');
     const out = lab.send({ type: 'host-left', host: id('a') });
     expect(out.filter((command) => command.type === 'cancel')).toHaveLength(4);
     expect(out.filter((command): command is Assign => command.type === 'assign').map((a) => a.parent)).toEqual(
@@ -91,7 +91,7 @@ describe('Scheduler', () => {
   it('imports each piece once into a foreign IDC', () => {
     const lab = new SchedulerLab([], 16);
     for (const host of ['x1', 'x2', 'x3']) lab.join(host, { idc: 'x' });
-    for (const host of ['x1', 'x2', 'x3']) lab.enter(host, new Bitfield(16), true);
+    for (const host of ['x1', 'x2', 'x3']) lab.enter(host, new Bitfield(16), 'all');
     lab.runDry();
     expect(lab.assigns().filter((assign) => assign.parent === 'seed')).toHaveLength(16);
     expect(lab.assigns()).toHaveLength(48);

@@ -1,19 +1,28 @@
 /**
- * All peers of one content and what they hold. This class alone writes the rows, the copy counts and the lists of needy
- * peers, and keeps them true to each other:
- * copies(piece) = serving peers that hold it or are getting it; holders(piece) = serving peers that hold it.
+ * All peers of one content: what they hold, and what they still need. This class alone writes the rows, the copy counts
+ * and the lists of needy peers, and keeps them true to each other.
+ *
+ * A peer is *unmet* while it wants something that it does not hold; it is *needy*, and stands in its group's list, while
+ * something that it wants is not on its way either and its downlink has room.
  */
 import type { Bitfield } from '../base/bitfield.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
+import { Copies } from './copies.ts';
+import type { Wants } from './events.ts';
 import { Group } from './group.ts';
 import type { Host } from './host-table.ts';
 import { PieceRows } from './piece-rows.ts';
-import { RarityOrder } from './rarity.ts';
+import { Windows } from './windows.ts';
 
-const WANTS = 1;
-const SERVES = 2;
-const FULL = 4;
+const WANTS_ALL = 1;
+const WANTS_WINDOW = 2;
+const SERVES = 4;
+const FULL = 8;
+const UNMET = 16;
+const WINDOWED = 32;
+/** Unmet, and wants the whole content. */
+const UNMET_WHOLE = 64;
 const NOWHERE = -1;
 const FIRST_PEERS = 8;
 
@@ -27,27 +36,23 @@ export class Swarm {
   /** Its hosts have it in their list of swarms that want something. */
   active = false;
   readonly rows = new PieceRows();
-  readonly rarity = new RarityOrder();
+  readonly copies = new Copies();
   readonly groups = new Map<number, Group>();
   /** Host of each peer; undefined = the slot is free. */
   readonly hosts: (Host | undefined)[] = [];
   /** Peers whose host is a seed. */
   readonly seeds: number[] = [];
   /** Readers that need pieces in order. */
-  readonly windows = new Map<number, PieceWindow>();
-  /** Pieces that somebody held and nobody holds now; true = already told. */
-  readonly orphans = new Map<number, boolean>();
+  readonly windows = new Windows();
   /** Parents with room that found nobody to give to; looked at when a child needs something. */
   readonly idle = new Set<Host>();
-  /** Peers that want and are not complete. */
+  /** Peers that are unmet, and those of them that want the whole content. */
   wanting = 0;
+  wantingAll = 0;
   /** Running median of the transfers' duration; 0 = none yet. */
   medianMs = 0;
   delivered = 0;
   hedged = 0;
-  #holders = new Uint32Array(0);
-  /** When the seed last gave a piece that no host had. Milliseconds. */
-  #seededAt = new Float64Array(0);
   #peerOf = new Map<number, number>();
   #free: number[] = [];
   #held = new Int32Array(FIRST_PEERS);
@@ -73,7 +78,7 @@ export class Swarm {
   /** Rows and columns, and 64 bytes for a peer's entries in maps, sets and lists. */
   get bytes(): number {
     const column = this.#held.length;
-    return this.rows.bytes + column * (4 + 4 + 4 + 1 + 1) + this.size * 64 + this.pieces * 32;
+    return this.rows.bytes + column * (4 + 4 + 4 + 1 + 1) + this.size * 64 + this.copies.bytes;
   }
 
   peerOf(host: Host): number {
@@ -92,8 +97,25 @@ export class Swarm {
     return this.#taken[peer] ?? 0;
   }
 
-  wants(peer: number): boolean {
-    return ((this.#flags[peer] ?? 0) & WANTS) !== 0;
+  wants(peer: number): Wants {
+    const flags = this.#flags[peer] ?? 0;
+    return (flags & WANTS_ALL) !== 0 ? 'all' : (flags & WANTS_WINDOW) !== 0 ? 'window' : 'nothing';
+  }
+
+  unmet(peer: number): boolean {
+    return ((this.#flags[peer] ?? 0) & UNMET) !== 0;
+  }
+
+  wantsPiece(peer: number, piece: number): boolean {
+    const wants = this.wants(peer);
+    return wants === 'all' || (wants === 'window' && this.windows.includes(peer, piece));
+  }
+
+  /** It wants something that is neither there nor on its way. */
+  wantsMore(peer: number): boolean {
+    const flags = this.#flags[peer] ?? 0;
+    if ((flags & WANTS_ALL) !== 0) return (this.#taken[peer] ?? 0) < this.pieces;
+    return (flags & WANTS_WINDOW) !== 0 && this.windows.untaken(peer) > 0;
   }
 
   serves(peer: number): boolean {
@@ -102,18 +124,6 @@ export class Swarm {
 
   complete(peer: number): boolean {
     return this.final && (this.#held[peer] ?? 0) === this.pieces;
-  }
-
-  seededAt(piece: number): number {
-    return this.#seededAt[piece] ?? Number.POSITIVE_INFINITY;
-  }
-
-  seeded(piece: number, now: number): void {
-    this.#seededAt[piece] = now;
-  }
-
-  holders(piece: number): number {
-    return this.#holders[piece] ?? 0;
   }
 
   /** Failures in a row of this child. */
@@ -140,29 +150,19 @@ export class Swarm {
   /** Never shrinks. */
   shape(pieces: number, lastPieceSize: number, final: boolean): void {
     this.lastPieceSize = lastPieceSize;
-    const grew = pieces > this.pieces;
-    if (grew) {
+    if (pieces > this.pieces) {
       this.rows.widen(pieces, final);
       this.rows.reserve(this.hosts.length);
-      const holders = new Uint32Array(pieces);
-      holders.set(this.#holders);
-      this.#holders = holders;
-      const seededAt = new Float64Array(pieces).fill(Number.POSITIVE_INFINITY);
-      seededAt.set(this.#seededAt);
-      this.#seededAt = seededAt;
-      this.rarity.grow(pieces);
+      this.copies.grow(pieces);
       this.pieces = pieces;
       for (const group of this.groups.values()) group.grow(pieces);
+      this.windows.recount(this.rows, pieces);
     }
-    const ended = final && !this.final;
     this.final = final;
-    for (const peer of this.#peerOf.values()) {
-      if (ended && this.wants(peer) && this.complete(peer)) this.wanting--;
-      this.#updateNeed(peer);
-    }
+    for (const peer of this.#peerOf.values()) this.#update(peer);
   }
 
-  join(host: Host, held: Bitfield, wants: boolean): number {
+  join(host: Host, held: Bitfield, wants: Wants): number {
     const peer = this.#free.pop() ?? this.hosts.length;
     this.#reserve(peer + 1);
     this.hosts[peer] = host;
@@ -175,18 +175,25 @@ export class Swarm {
     return peer;
   }
 
-  setWants(peer: number, wants: boolean): void {
-    if (wants === this.wants(peer)) return;
-    this.#flags[peer] = (this.#flags[peer] ?? 0) ^ WANTS;
-    if (!this.complete(peer)) this.wanting += wants ? 1 : -1;
-    this.#updateNeed(peer);
+  setWants(peer: number, wants: Wants): void {
+    const flags = (this.#flags[peer] ?? 0) & ~(WANTS_ALL | WANTS_WINDOW);
+    this.#flags[peer] = flags | (wants === 'all' ? WANTS_ALL : wants === 'window' ? WANTS_WINDOW : 0);
+    this.#update(peer);
+  }
+
+  setWindow(peer: number, window: PieceWindow | undefined): void {
+    if (window === undefined) this.windows.delete(peer);
+    else this.windows.set(peer, window, this.rows, this.pieces);
+    this.#setFlag(peer, WINDOWED, window !== undefined);
+    this.#update(peer);
   }
 
   /** Its leases must have ended. */
   leave(peer: number): void {
     const host = this.hosts[peer];
     if (host === undefined) return;
-    this.setWants(peer, false);
+    this.setWindow(peer, undefined);
+    this.setWants(peer, 'nothing');
     this.setServes(peer, false);
     const group = this.groupOf(host);
     group.peers--;
@@ -195,7 +202,6 @@ export class Swarm {
     this.#held[peer] = 0;
     this.#taken[peer] = 0;
     this.#woes[peer] = 0;
-    this.windows.delete(peer);
     if (host.seed) this.seeds.splice(this.seeds.indexOf(peer), 1);
     this.hosts[peer] = undefined;
     this.#peerOf.delete(host.index);
@@ -204,10 +210,7 @@ export class Swarm {
 
   /** Whether its downlink has as much to do as it may. */
   setFull(peer: number, full: boolean): void {
-    const flags = this.#flags[peer] ?? 0;
-    if (full === ((flags & FULL) !== 0)) return;
-    this.#flags[peer] = flags ^ FULL;
-    this.#updateNeed(peer);
+    if (this.#setFlag(peer, FULL, full)) this.#updateNeedy(peer);
   }
 
   /** Whether its copies are there for others. */
@@ -218,7 +221,7 @@ export class Swarm {
       if (serves) this.#raise(peer, piece, held);
       else this.#lower(peer, piece, held);
     }
-    this.#flags[peer] = serves ? (this.#flags[peer] ?? 0) | SERVES : (this.#flags[peer] ?? 0) & ~SERVES;
+    this.#setFlag(peer, SERVES, serves);
   }
 
   /** True when it did not hold the piece before. */
@@ -227,24 +230,25 @@ export class Swarm {
     const taken = this.rows.taken(peer, piece);
     this.rows.setHeld(peer, piece, true);
     this.#held[peer] = (this.#held[peer] ?? 0) + 1;
+    if (this.#windowed(peer)) this.windows.held(peer, piece, 1);
     if (!taken) this.take(peer, piece);
-    if (this.serves(peer)) this.#addHolder(piece);
-    if (this.wants(peer) && this.complete(peer)) this.wanting--;
+    if (this.serves(peer)) this.copies.addHolder(piece);
+    this.#updateUnmet(peer);
     return true;
   }
 
   take(peer: number, piece: number): void {
     this.rows.setTaken(peer, piece, true);
     this.#taken[peer] = (this.#taken[peer] ?? 0) + 1;
+    if (this.#windowed(peer)) this.windows.took(peer, piece, 1);
     if (this.serves(peer)) this.#raise(peer, piece, false);
-    this.#updateNeed(peer);
+    this.#updateNeedy(peer);
   }
 
   /** The piece is on its way no more, or lost. */
   release(peer: number, piece: number): void {
     if (!this.rows.taken(peer, piece)) return;
     const held = this.rows.held(peer, piece);
-    if (held && this.wants(peer) && this.complete(peer)) this.wanting++;
     if (this.serves(peer)) this.#lower(peer, piece, held);
     this.rows.setTaken(peer, piece, false);
     this.#taken[peer] = (this.#taken[peer] ?? 0) - 1;
@@ -252,54 +256,64 @@ export class Swarm {
       this.rows.setHeld(peer, piece, false);
       this.#held[peer] = (this.#held[peer] ?? 0) - 1;
     }
-    this.#updateNeed(peer);
-  }
-
-  *piecesTaken(peer: number): IterableIterator<number> {
-    yield* this.#bits(peer, this.rows.words);
-  }
-
-  *piecesHeld(peer: number): IterableIterator<number> {
-    yield* this.#bits(peer, 0);
-  }
-
-  *#bits(peer: number, row: number): IterableIterator<number> {
-    const base = this.rows.base(peer) + row;
-    for (let w = 0; w < this.rows.words; w++) {
-      for (let word = this.rows.slab(peer)[base + w] ?? 0; word !== 0; word &= word - 1) {
-        yield (w << 5) + 31 - Math.clz32(word & -word);
-      }
+    if (this.#windowed(peer)) {
+      this.windows.took(peer, piece, -1);
+      if (held) this.windows.held(peer, piece, -1);
     }
+    this.#update(peer);
+  }
+
+  piecesTaken(peer: number): IterableIterator<number> {
+    return this.rows.bits(peer, 'taken');
+  }
+
+  piecesHeld(peer: number): IterableIterator<number> {
+    return this.rows.bits(peer, 'held');
   }
 
   #raise(peer: number, piece: number, held: boolean): void {
-    this.rarity.raise(piece);
+    this.copies.rarity.raise(piece);
     const host = this.hosts[peer];
     if (host !== undefined && !host.seed) this.groupOf(host).raise(piece);
-    if (held) this.#addHolder(piece);
+    if (held) this.copies.addHolder(piece);
   }
 
   #lower(peer: number, piece: number, held: boolean): void {
-    this.rarity.lower(piece);
+    this.copies.rarity.lower(piece);
     const host = this.hosts[peer];
     if (host !== undefined && !host.seed) this.groupOf(host).lower(piece);
-    if (!held) return;
-    const holders = (this.#holders[piece] ?? 0) - 1;
-    this.#holders[piece] = holders;
-    if (holders === 0) this.orphans.set(piece, false);
+    if (held) this.copies.removeHolder(piece);
   }
 
-  #addHolder(piece: number): void {
-    const holders = this.#holders[piece] ?? 0;
-    if (holders === 0) this.orphans.delete(piece);
-    this.#holders[piece] = holders + 1;
+  #windowed(peer: number): boolean {
+    return ((this.#flags[peer] ?? 0) & WINDOWED) !== 0;
   }
 
-  #updateNeed(peer: number): void {
+  /** True when it was otherwise before. */
+  #setFlag(peer: number, flag: number, value: boolean): boolean {
+    const flags = this.#flags[peer] ?? 0;
+    if (value === ((flags & flag) !== 0)) return false;
+    this.#flags[peer] = flags ^ flag;
+    return true;
+  }
+
+  #update(peer: number): void {
+    this.#updateUnmet(peer);
+    this.#updateNeedy(peer);
+  }
+
+  #updateUnmet(peer: number): void {
+    const wants = this.wants(peer);
+    const unmet = wants === 'all' ? !this.complete(peer) : wants === 'window' && this.windows.unheld(peer) > 0;
+    if (this.#setFlag(peer, UNMET, unmet)) this.wanting += unmet ? 1 : -1;
+    const whole = unmet && wants === 'all';
+    if (this.#setFlag(peer, UNMET_WHOLE, whole)) this.wantingAll += whole ? 1 : -1;
+  }
+
+  #updateNeedy(peer: number): void {
     const host = this.hosts[peer];
     if (host === undefined) return;
-    const idle = ((this.#flags[peer] ?? 0) & (WANTS | FULL)) === WANTS;
-    const needs = idle && (this.#taken[peer] ?? 0) < this.pieces;
+    const needs = ((this.#flags[peer] ?? 0) & FULL) === 0 && this.wantsMore(peer);
     const at = this.#needyAt[peer] ?? NOWHERE;
     if (needs === at >= 0) return;
     const needy = this.groupOf(host).needy;

@@ -8,7 +8,7 @@ function withParent(children: readonly string[], pieces = 16): SchedulerLab {
   const lab = new SchedulerLab([], pieces);
   lab.send({ type: 'host-left', host: id('seed') });
   lab.join('p');
-  lab.enter('p', Bitfield.full(pieces), false);
+  lab.enter('p', Bitfield.full(pieces), 'nothing');
   for (const child of children) {
     lab.join(child);
     lab.enter(child);
@@ -36,7 +36,7 @@ describe('a failed piece', () => {
   it('goes to another parent at once', () => {
     const lab = withParent(['a'], 1);
     lab.join('q');
-    lab.enter('q', Bitfield.full(1), false);
+    lab.enter('q', Bitfield.full(1), 'nothing');
     const first = open(lab)[0];
     expect(first?.parent).toBe('p');
     if (first !== undefined) lab.failed(first, 'peer-stalled');
@@ -56,7 +56,7 @@ describe('a failed piece', () => {
   it('starves nobody while another serving host holds it', () => {
     const lab = withParent(['a'], 2);
     lab.join('q');
-    lab.enter('q', Bitfield.full(2), false);
+    lab.enter('q', Bitfield.full(2), 'nothing');
     failAll(lab, 'peer-lacks');
     expect(lab.commands.filter((command) => command.type === 'starved')).toEqual([]);
   });
@@ -148,7 +148,7 @@ describe('a late piece', () => {
     lab.now += 20;
     lab.held(rest);
     lab.join('q');
-    lab.enter('q', Bitfield.full(2), false);
+    lab.enter('q', Bitfield.full(2), 'nothing');
     for (let i = 0; i < 4 && open(lab).length < 2; i++) lab.advance(600);
     const hedge = open(lab).find(({ parent }) => parent === 'q');
     expect(hedge?.piece).toBe(late.piece);

@@ -49,13 +49,27 @@ function auditSwarm(swarm: Swarm, { limits, leases }: Core): string | undefined 
     }
     if (held !== swarm.heldCount(peer) || taken !== swarm.takenCount(peer))
       return `${host.id}: ${held} of ${taken} pieces`;
-    if (swarm.wants(peer) && !swarm.complete(peer)) wanting++;
-    if (swarm.wants(peer) && taken < swarm.pieces && host.hasDownRoom(swarm.pieceSize, limits)) needy++;
+    const untaken = needOf(swarm, peer, (piece) => swarm.rows.taken(peer, piece));
+    if (needOf(swarm, peer, (piece) => swarm.rows.held(peer, piece)) || (swarm.wants(peer) === 'all' && !swarm.final)) {
+      wanting++;
+    }
+    if (untaken && host.hasDownRoom(swarm.pieceSize, limits)) needy++;
   }
   if (wanting !== swarm.wanting) return `${swarm.wanting} wanting, counted ${wanting}`;
   if (needy !== swarm.needy) return `${swarm.needy} needy, counted ${needy}`;
   if (swarm.active !== wanting > 0) return `active is ${swarm.active}`;
   return auditCounts(swarm, copies, holders, inGroups);
+}
+
+/** Whether it wants a piece that it does not `have`. */
+function needOf(swarm: Swarm, peer: number, have: (piece: number) => boolean): boolean {
+  const wants = swarm.wants(peer);
+  const window = swarm.windows.of(peer);
+  for (let piece = 0; piece < swarm.pieces; piece++) {
+    const inside = window !== undefined && piece >= window.from && piece < window.from + window.count;
+    if ((wants === 'all' || (wants === 'window' && inside)) && !have(piece)) return true;
+  }
+  return false;
 }
 
 function auditCounts(
@@ -66,12 +80,13 @@ function auditCounts(
 ): string | undefined {
   let last = 0;
   for (let i = 0; i < swarm.pieces; i++) {
-    const here = swarm.rarity.copies(swarm.rarity.order[i] ?? -1);
+    const here = swarm.copies.rarity.copies(swarm.copies.rarity.order[i] ?? -1);
     if (here < last) return 'the rarity order is not sorted';
     last = here;
-    if (swarm.rarity.copies(i) !== copies[i])
-      return `piece ${i}: ${swarm.rarity.copies(i)} copies, counted ${copies[i]}`;
-    if (swarm.holders(i) !== holders[i]) return `piece ${i}: ${swarm.holders(i)} holders, counted ${holders[i]}`;
+    if (swarm.copies.rarity.copies(i) !== copies[i])
+      return `piece ${i}: ${swarm.copies.rarity.copies(i)} copies, counted ${copies[i]}`;
+    if (swarm.copies.holders(i) !== holders[i])
+      return `piece ${i}: ${swarm.copies.holders(i)} holders, counted ${holders[i]}`;
     for (const [idc, group] of inGroups) {
       if (swarm.groups.get(idc)?.copies(i) !== group[i]) return `piece ${i}: wrong count in IDC ${idc}`;
     }

@@ -1,4 +1,5 @@
 /** What goes wrong in a run, and when: drawn from the seed before the first event. */
+import type { Wants } from '../scheduler/events.ts';
 import type { SimHost } from './sim-host.ts';
 import type { World } from './world.ts';
 
@@ -42,7 +43,8 @@ export function planFaults(world: World): void {
     });
   });
   some(faults.forgetful, (host) => forget(world, host));
-  some(faults.readers, (host) => read(world, host));
+  some(faults.readers, (host) => read(world, host, 'all'));
+  some(faults.lazy, (host) => browse(world, host, 1 + random.below(4)));
   planSupernodes(world, span);
 }
 
@@ -57,11 +59,20 @@ function forget(world: World, host: SimHost): void {
   }
 }
 
-function read(world: World, host: SimHost): void {
+/** Wants some windows and nothing else, one after the other, and all of it in the end. */
+function browse(world: World, host: SimHost, windows: number): void {
+  if (!host.alive) return;
+  read(world, host, windows > 0 ? 'window' : 'all');
+  if (windows > 0) world.queue.after(world.random.between(100, 3000), () => browse(world, host, windows - 1));
+}
+
+function read(world: World, host: SimHost, wants: Wants): void {
   for (const [content, copy] of host.copies) {
     if (copy.doneAt !== undefined) continue;
     const from = world.random.below(world.options.pieces);
-    world.tellAll(host, { type: 'window-moved', host: host.id, content, window: { from, count: 8 } });
+    copy.wants = wants;
+    copy.window = { from, count: 1 + world.random.below(8) };
+    world.tellAll(host, { type: 'window-moved', host: host.id, content, window: copy.window, wants });
   }
 }
 

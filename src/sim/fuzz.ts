@@ -53,6 +53,7 @@ function drawFaults(random: Random, chance: (share: number, most: number) => num
     clockJumps: random.chance(0.2) ? random.below(4) : 0,
     restarts: random.chance(0.2) ? random.below(3) : 0,
     readers: chance(0.3, 0.8),
+    lazy: chance(0.3, 0.8),
     silent: chance(0.2, 0.5),
     forgetful: chance(0.25, 0.4),
     twoSupernodes: random.chance(0.15),

@@ -50,6 +50,8 @@ export type FaultOptions = {
   readonly clockJumps: number;
   readonly restarts: number;
   readonly readers: number;
+  /** Readers that want nothing but their windows, for a while. */
+  readonly lazy: number;
   readonly silent: number;
   readonly forgetful: number;
   readonly twoSupernodes: boolean;
@@ -67,6 +69,7 @@ export const NO_FAULTS: FaultOptions = {
   clockJumps: 0,
   restarts: 0,
   readers: 0,
+  lazy: 0,
   silent: 0,
   forgetful: 0,
   twoSupernodes: false,

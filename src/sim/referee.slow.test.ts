@@ -65,7 +65,8 @@ describe('the referee', () => {
   it('catches a scheduler whose copy counts drift', () => {
     const make = broken((scheduler, handle) => (event, now) => {
       const out = handle(event, now);
-      if (event.type === 'piece-failed') for (const swarm of scheduler.state.swarms.values()) swarm.rarity.raise(0);
+      if (event.type === 'piece-failed')
+        for (const swarm of scheduler.state.swarms.values()) swarm.copies.rarity.raise(0);
       return out;
     });
     expect(messagesOf(make).some((message) => /copies, counted/.test(message))).toBe(true);

@@ -2,11 +2,12 @@
  * Watches a scheduler from outside: keeps its own plain books of what the scheduler was told and of what it has asked for, and
  * raises a Foul as soon as a command contradicts them. It shares no code with the scheduler on purpose.
  */
+import type { PieceWindow } from '../protocol/messages.ts';
 import type { Core } from '../scheduler/core.ts';
-import type { SchedulerCommand, SchedulerEvent } from '../scheduler/events.ts';
+import type { SchedulerCommand, SchedulerEvent, Wants } from '../scheduler/events.ts';
 import { auditState } from './audit.ts';
 
-type ToldPeer = { readonly held: Set<number>; wants: boolean };
+type ToldPeer = { readonly held: Set<number>; wants: Wants; window: PieceWindow | null };
 type ToldHost = { readonly seed: boolean; uploads: boolean; readonly peers: Map<string, ToldPeer> };
 type OpenLease = { readonly child: string; readonly parent: string; readonly content: string; readonly piece: number };
 type Assign = Extract<SchedulerCommand, { type: 'assign' }>;
@@ -67,7 +68,11 @@ export class Referee {
       case 'peer-joined':
         this.#endLeases((l) => l.content === event.content && (l.child === event.host || l.parent === event.host));
         if (this.#contents.has(event.content)) {
-          this.#hosts.get(event.host)?.peers.set(event.content, { held: new Set(event.held), wants: event.wants });
+          this.#hosts.get(event.host)?.peers.set(event.content, {
+            held: new Set(event.held),
+            wants: event.wants,
+            window: event.window ?? null,
+          });
         }
         break;
       case 'peer-left':
@@ -83,6 +88,8 @@ export class Referee {
         this.#lost(event);
         break;
       case 'window-moved':
+        this.#windowMoved(event);
+        break;
       case 'tick':
         break;
     }
@@ -162,7 +169,8 @@ export class Referee {
     if (child === parent) throw new Foul(`${text}: itself`);
     if (!giver.uploads) throw new Foul(`${text}: it does not give`);
     if (!giver.peers.get(content)?.held.has(piece)) throw new Foul(`${text}: the parent does not hold it`);
-    if (!taker.wants) throw new Foul(`${text}: the child wants nothing`);
+    if (taker.wants === 'nothing') throw new Foul(`${text}: the child wants nothing`);
+    if (taker.wants === 'window' && !inside(taker.window, piece)) throw new Foul(`${text}: out of its window`);
     if (taker.held.has(piece)) throw new Foul(`${text}: the child holds it`);
     if (this.#isolated.has(parent)) throw new Foul(`${text}: the parent is isolated`);
     if (this.#leases.has(lease)) throw new Foul(`${text}: lease ${lease} given twice`);
@@ -199,10 +207,17 @@ export class Referee {
     const peer = host?.peers.get(event.content);
     if (host === undefined || peer === undefined) return;
     this.#endLeases((l) => l.content === event.content && l.child === event.host);
-    peer.wants = false;
+    peer.wants = 'nothing';
     if (event.keeps) return;
     this.#endLeases((l) => l.content === event.content && l.parent === event.host);
     host.peers.delete(event.content);
+  }
+
+  #windowMoved(event: Extract<SchedulerEvent, { type: 'window-moved' }>): void {
+    const peer = this.#hosts.get(event.host)?.peers.get(event.content);
+    if (peer === undefined) return;
+    peer.window = event.window;
+    if (peer.wants !== 'nothing') peer.wants = event.wants ?? peer.wants;
   }
 
   #held(event: Extract<SchedulerEvent, { type: 'piece-held' }>): void {
@@ -236,4 +251,8 @@ export class Referee {
   #endLeases(which: (lease: OpenLease) => boolean): void {
     for (const [id, lease] of this.#leases) if (which(lease)) this.#leases.delete(id);
   }
+}
+
+function inside(window: PieceWindow | null, piece: number): boolean {
+  return window !== null && piece >= window.from && piece < window.from + window.count;
 }

@@ -6,6 +6,8 @@ import type { Bitfield } from '../base/bitfield.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { Site } from '../protocol/host.ts';
 import type { ContentId, HostId, LeaseId } from '../protocol/ids.ts';
+import type { PieceWindow } from '../protocol/messages.ts';
+import type { Wants } from '../scheduler/events.ts';
 import { type Flow, Link } from './network.ts';
 
 /** One request of a child at a parent, from the GET to the last byte. */
@@ -22,7 +24,13 @@ export type Request = {
   open: boolean;
 };
 
-export type Copy = { readonly truth: Bitfield; wants: boolean; doneAt: number | undefined; joinedAt: number };
+export type Copy = {
+  readonly truth: Bitfield;
+  wants: Wants;
+  window: PieceWindow | null;
+  doneAt: number | undefined;
+  joinedAt: number;
+};
 
 export class SimHost {
   readonly id: HostId;
@@ -60,7 +68,7 @@ export class SimHost {
 
   /** It has everything of everything that it wants. */
   get done(): boolean {
-    for (const copy of this.copies.values()) if (copy.wants && !copy.truth.full) return false;
+    for (const copy of this.copies.values()) if (copy.wants !== 'nothing' && !copy.truth.full) return false;
     return true;
   }
 }

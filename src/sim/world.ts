@@ -85,7 +85,13 @@ export class World implements Wires {
         host.seed && this.options.sourceRate === 0
           ? Bitfield.full(this.options.pieces)
           : new Bitfield(this.options.pieces);
-      host.copies.set(content, { truth, wants: !host.seed, doneAt: undefined, joinedAt: this.queue.now });
+      host.copies.set(content, {
+        truth,
+        wants: host.seed ? 'nothing' : 'all',
+        window: null,
+        doneAt: undefined,
+        joinedAt: this.queue.now,
+      });
     }
     if (!host.seed) this.busy++;
     for (const supernode of this.supernodes) this.announce(host, supernode);
@@ -110,7 +116,8 @@ export class World implements Wires {
         host: host.id,
         content,
         held: copy.truth.copy(),
-        wants: copy.wants && !copy.truth.full,
+        wants: copy.truth.full ? 'nothing' : copy.wants,
+        ...(copy.window === null ? {} : { window: copy.window }),
       }));
     }
   }

@@ -115,7 +115,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
         swarms.lost(record, message.content, message.pieces);
         return;
       case 'window':
-        swarms.windowMoved(record, message.content, message.window);
+        swarms.windowMoved(record, message.content, message.window, message.whole ?? false);
         return;
       case 'leave':
         swarms.left(record, message.content);
@@ -177,7 +177,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       facts: entry.facts,
       ...this.#manifestFor(record, entry),
     });
-    this.#parts.swarms.joined(record, entry, held ?? new Bitfield(0), message.window);
+    this.#parts.swarms.joined(record, entry, held ?? new Bitfield(0), message);
   }
 
   #manifestFor(record: HostRecord, entry: Entry): { manifest?: NonNullable<Entry['manifest']> } {

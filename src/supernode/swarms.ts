@@ -10,6 +10,7 @@ import type { ContentId, HostId, LeaseId, PieceIndex, TaskId } from '../protocol
 import type { InventoryEntry, PieceWindow } from '../protocol/messages.ts';
 import { pieceCount, pieceSpan } from '../protocol/piece.ts';
 import type { Manifest, TaskSpec } from '../protocol/task.ts';
+import type { Wants } from '../scheduler/events.ts';
 import type { Cache, CacheEvents } from './cache/cache.ts';
 import type { Entry } from './cache/entry.ts';
 import { type HostRecord, type Hosts, heldOf } from './hosts.ts';
@@ -25,6 +26,8 @@ export type SwarmsParts = {
 };
 
 type HeldReport = { readonly piece: PieceIndex; readonly lease: LeaseId; readonly millis: number };
+/** How much of the content a host opens it for. */
+type Reader = { readonly window?: PieceWindow; readonly only?: 'window' };
 type FailedReport = { readonly piece: PieceIndex; readonly lease: LeaseId; readonly fault: FaultCode };
 
 type Swarm = { readonly entry: Entry; readonly hosts: Set<HostRecord>; usedAt: number };
@@ -99,12 +102,13 @@ export class Swarms implements CacheEvents {
     else if (!record.swarms.has(entry.content)) this.#holds(record, swarm, entry);
   }
 
-  joined(record: HostRecord, entry: Entry, held: Bitfield, window: PieceWindow | undefined): void {
+  joined(record: HostRecord, entry: Entry, held: Bitfield, reader: Reader): void {
     const swarm = this.#swarms.get(entry.id);
     if (swarm === undefined) return;
     swarm.usedAt = this.#parts.clock.now();
     this.#parts.hosts.withdraw(record, entry.id);
-    this.#enter(record, swarm, { held, wants: true, ...(window === undefined ? {} : { window }) });
+    const { window, only } = reader;
+    this.#enter(record, swarm, { held, wants: only ?? 'all', ...(window === undefined ? {} : { window }) });
   }
 
   left(record: HostRecord, content: ContentId): void {
@@ -113,9 +117,16 @@ export class Swarms implements CacheEvents {
     this.#parts.loop.handle({ type: 'peer-left', host: record.description.id, content, keeps: true });
   }
 
-  windowMoved(record: HostRecord, content: ContentId, window: PieceWindow | null): void {
+  /** `whole` = from now on it wants all of the content. */
+  windowMoved(record: HostRecord, content: ContentId, window: PieceWindow | null, whole: boolean): void {
     if (record.swarms.has(content)) {
-      this.#parts.loop.handle({ type: 'window-moved', host: record.description.id, content, window });
+      this.#parts.loop.handle({
+        type: 'window-moved',
+        host: record.description.id,
+        content,
+        window,
+        ...(whole ? { wants: 'all' } : {}),
+      });
     }
   }
 
@@ -172,7 +183,7 @@ export class Swarms implements CacheEvents {
       host: this.#parts.hosts.seed.id,
       content: entry.id,
       held: new Bitfield(0),
-      wants: false,
+      wants: 'nothing',
     });
     for (const { record, entry: offer } of this.#parts.hosts.offersOf(entry.task)) {
       if (offer.content === entry.id) this.#holds(record, swarm, offer);
@@ -240,17 +251,17 @@ export class Swarms implements CacheEvents {
     const held = heldOf(offer.held, offer.shape, swarm.entry.shape);
     if (held === undefined || held.count === 0) return;
     if (offer.hasManifest) record.manifests.add(offer.content);
-    this.#enter(record, swarm, { held, wants: false });
+    this.#enter(record, swarm, { held, wants: 'nothing' });
   }
 
   #enter(
     record: HostRecord,
     swarm: Swarm,
-    peer: { readonly held: Bitfield; readonly wants: boolean; readonly window?: PieceWindow },
+    peer: { readonly held: Bitfield; readonly wants: Wants; readonly window?: PieceWindow },
   ): void {
     const { id: content } = swarm.entry;
     swarm.hosts.add(record);
-    record.swarms.set(content, peer.wants);
+    record.swarms.set(content, peer.wants !== 'nothing');
     this.#parts.loop.handle({ type: 'peer-joined', host: record.description.id, content, ...peer });
   }
 
