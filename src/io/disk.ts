@@ -12,6 +12,7 @@ const { O_CREAT, O_RDONLY, O_RDWR } = fs.constants;
 const FILE_MODE = 0o644;
 const FOLDER_MODE = 0o777;
 const SECRET_MODE = 0o600;
+const WRITE_BYTES = 512 * 1024;
 
 type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
 
@@ -107,15 +108,21 @@ export async function readAt(fd: number, into: Uint8Array, position: number, pat
   return read;
 }
 
-/** Writes all of `data`. */
-export async function writeAt(fd: number, data: Uint8Array, position: number, path: string): Promise<void> {
-  let written = 0;
-  while (written < data.length) {
-    const at = written;
-    written += await diskCall<number>('write', path, (done) =>
-      fs.write(fd, data, at, data.length - at, position + at, done),
-    );
-  }
+/**
+ * Writes all of `data`, a portion at a time: one call with megabytes makes the kernel look for page cache in huge blocks,
+ * which cost a virtual machine ten times the CPU of the write itself, and leaves no CPU cache for its user.
+ */
+export function writeAt(fd: number, data: Uint8Array, position: number, path: string): Promise<void> {
+  return diskCall<void>('write', path, (done) => {
+    const from = (at: number): void => {
+      const bytes = Math.min(WRITE_BYTES, data.length - at);
+      fs.write(fd, data, at, bytes, position + at, (error, written) => {
+        if (error !== null || at + written >= data.length) done(error);
+        else from(at + written);
+      });
+    };
+    from(0);
+  });
 }
 
 export function truncateFile(fd: number, length: number, path: string): Promise<void> {

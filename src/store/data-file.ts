@@ -9,19 +9,10 @@
  * While our own writes are on their way the times mean nothing, and only the file's identity is compared; a content in
  * that state has not been handed out.
  */
-import {
-  readAt,
-  removeFile,
-  rename,
-  type Stamp,
-  setChangeTime,
-  stampAt,
-  stampOf,
-  truncateFile,
-  writeAt,
-} from '../io/disk.ts';
+import { readAt, removeFile, rename, type Stamp, setChangeTime, stampAt, stampOf, truncateFile } from '../io/disk.ts';
 import { copyFile, type HandOverWay, handOverFile, ownMode } from '../io/hand-over.ts';
 import { LazyFile, type OpenFiles } from '../io/open-files.ts';
+import { WriteLine } from '../io/write-line.ts';
 import { Fault } from '../protocol/faults.ts';
 
 const MAX_ATTEMPTS = 4;
@@ -42,6 +33,7 @@ export class DataFile {
   readonly #files: OpenFiles;
   readonly #file: LazyFile;
   readonly #onChanged: () => void;
+  readonly #line = new WriteLine();
   /** Undefined until we have looked for the first time in this life of the process. */
   #stamp: Stamp | undefined;
   #epoch = 0;
@@ -91,7 +83,7 @@ export class DataFile {
 
   /** Resolves with the epoch in which the bytes were written. */
   write(offset: number, data: Uint8Array): Promise<number> {
-    return this.#change((fd) => writeAt(fd, data, offset, this.#file.path));
+    return this.#change((fd) => this.#line.write(fd, data, offset, this.#file.path));
   }
 
   /** Cuts or extends (with a hole) to `length`. */

@@ -1,0 +1,65 @@
+/**
+ * The writes of one file, one after the other. A file system lets one writer at a time into a file anyway and the others
+ * spin for its lock, so a line costs no speed and saves their CPU. The next write is the first one behind the last, as a
+ * lift goes: pieces that came in any order reach the disk in runs as long as what waits allows. Invariant: a write is
+ * overtaken by others only until the lift has passed once over the file.
+ */
+import { writeAt } from './disk.ts';
+
+type Waiting = {
+  readonly fd: number;
+  readonly data: Uint8Array;
+  readonly position: number;
+  readonly path: string;
+  readonly settle: (work: Promise<void>) => void;
+};
+
+export type Write = typeof writeAt;
+
+export class WriteLine {
+  readonly #write: Write;
+  readonly #waiting = new Set<Waiting>();
+  #busy = false;
+  /** Where the last write ended. */
+  #end = 0;
+
+  constructor(write: Write = writeAt) {
+    this.#write = write;
+  }
+
+  /** Writes that have not begun. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Resolves when all of `data` is written. `data` must not change until then. */
+  write(fd: number, data: Uint8Array, position: number, path: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.add({ fd, data, position, path, settle: resolve });
+      if (!this.#busy) this.#next();
+    });
+  }
+
+  #next(): void {
+    const next = this.#choose();
+    this.#busy = next !== undefined;
+    if (next === undefined) return;
+    this.#waiting.delete(next);
+    const { fd, data, position, path, settle } = next;
+    const work = this.#write(fd, data, position, path);
+    this.#end = position + data.length;
+    settle(work);
+    const done = () => this.#next();
+    work.then(done, done);
+  }
+
+  #choose(): Waiting | undefined {
+    let ahead: Waiting | undefined;
+    let lowest: Waiting | undefined;
+    for (const each of this.#waiting) {
+      if (lowest === undefined || each.position < lowest.position) lowest = each;
+      if (each.position >= this.#end && (ahead === undefined || each.position < ahead.position)) ahead = each;
+    }
+    return ahead ?? lowest;
+  }
+}
