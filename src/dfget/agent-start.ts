@@ -3,9 +3,10 @@
  * starts it (the lock file decides, and the agent itself refuses to be the second one); all wait for its socket.
  */
 import { spawn } from 'node:child_process';
-import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, statSync, watch } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readFileSync, statSync, watch } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join, resolve } from 'node:path';
+import { makeFolders } from '../io/folders.ts';
 import { LockFile } from '../io/lock-file.ts';
 import { FAULTS, Fault, isFaultCode } from '../protocol/faults.ts';
 import { connectAgent, socketPathOf } from './agent-request.ts';
@@ -57,7 +58,7 @@ export async function startAgent(start: AgentStart): Promise<Socket> {
 
 function makeHome(home: string): void {
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 });
+    makeFolders(home, 0o700);
     accessSync(home, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new Fault('local-io', `--home ${home} cannot be made: ${(error as Error).message}`, { cause: error });

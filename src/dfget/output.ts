@@ -2,8 +2,9 @@
  * Where the content will appear. Everything that can be known before a byte moves is checked here, so that a download
  * does not fail at its end for a reason that stood at its beginning.
  */
-import { accessSync, constants, mkdirSync, realpathSync, rmdirSync, type Stats, statSync } from 'node:fs';
+import { accessSync, constants, realpathSync, rmdirSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { makeFolders } from '../io/folders.ts';
 import { Fault } from '../protocol/faults.ts';
 
 export type Output = {
@@ -62,13 +63,13 @@ function stat(path: string): Stats | undefined {
 /** Returns the first folder that had to be made. */
 function makeFolder(folder: string): string | undefined {
   try {
-    const made = mkdirSync(folder, { recursive: true });
+    const made = makeFolders(folder);
     accessSync(folder, constants.W_OK | constants.X_OK);
     return made;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why =
-      code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? 'is not writable' : (error as Error).message;
+      code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? 'is not writable' : `cannot be made (${code})`;
     throw new Fault('local-io', `the folder ${folder} ${why}; choose another --output`, { cause: error });
   }
 }

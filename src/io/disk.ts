@@ -6,11 +6,11 @@
  */
 import fs from 'node:fs';
 import { Fault } from '../protocol/faults.ts';
+import { makeFolders } from './folders.ts';
 
 const { O_CREAT, O_RDONLY, O_RDWR } = fs.constants;
 /** The process's umask is taken off by the kernel. */
 const FILE_MODE = 0o644;
-const FOLDER_MODE = 0o777;
 const SECRET_MODE = 0o600;
 const WRITE_BYTES = 512 * 1024;
 
@@ -189,8 +189,12 @@ export function freeSpace(path: string): Promise<FreeSpace> {
 }
 
 /** With all folders above it. */
-export function makeFolder(path: string, mode = FOLDER_MODE): Promise<void> {
-  return diskCall<void>('make', path, (done) => fs.mkdir(path, { recursive: true, mode }, (error) => done(error)));
+export async function makeFolder(path: string, mode?: number): Promise<void> {
+  try {
+    makeFolders(path, mode);
+  } catch (error) {
+    throw diskFault(error, 'make', path);
+  }
 }
 
 /** False when there is one of that name already; the folder above it must be there. */

@@ -64,7 +64,7 @@ export function agentApi(options: AgentApiOptions): ApiServer {
   });
   api.app.post('/v1/stop', (_, reply) => {
     reply.raw.once('finish', options.onStop);
-    void reply.send({ stopping: true });
+    void reply.send({ stopping: true, pid: process.pid });
   });
   return api;
 }

@@ -6,12 +6,19 @@
  */
 import { assert } from '../base/assert.ts';
 import { Bitfield } from '../base/bitfield.ts';
+import { Fault } from '../protocol/faults.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
 import { type ContentShape, pieceCount, pieceSpan } from '../protocol/piece.ts';
 
 const DIGEST_BYTES = 32;
 /** More pieces than any content has: 2^20 of the smallest are 128 GiB, of the largest 16 TiB. */
 export const MAX_PIECES = 1 << 20;
+
+/** What a source announces or sends may be anything: Fault no-space. */
+function requireCountable(pieces: number): void {
+  if (pieces > MAX_PIECES)
+    throw new Fault('no-space', `a content of ${pieces} pieces is larger than a store takes (${MAX_PIECES} pieces)`);
+}
 
 export class PieceTable {
   readonly held: Bitfield;
@@ -23,7 +30,7 @@ export class PieceTable {
 
   constructor(shape: ContentShape) {
     const count = shape.length === null ? 0 : pieceCount(shape);
-    assert(count <= MAX_PIECES, `content of ${count} pieces`);
+    requireCountable(count);
     this.#shape = shape;
     this.held = new Bitfield(count);
     this.#proved = new Bitfield(count);
@@ -108,7 +115,7 @@ export class PieceTable {
     assert(this.allows(shape), 'a length can become known, but not change');
     if (this.#shape.length !== null || shape.length === null) return [];
     const count = pieceCount(shape);
-    assert(count <= MAX_PIECES, `content of ${count} pieces`);
+    requireCountable(count);
     const lost = [...this.held].filter((piece) => {
       if (piece >= count) return true;
       const span = pieceSpan(shape, piece);
@@ -127,7 +134,9 @@ export class PieceTable {
   }
 
   #makeRoom(piece: PieceIndex): void {
-    if (piece >= this.held.size) this.#resize(piece + 1);
+    if (piece < this.held.size) return;
+    requireCountable(piece + 1);
+    this.#resize(piece + 1);
   }
 
   #resize(count: number): void {

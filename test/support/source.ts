@@ -105,6 +105,7 @@ export class TestSource {
     if (faults.authorization !== undefined && request.headers.authorization !== faults.authorization)
       return void response.writeHead(401, { 'www-authenticate': 'Bearer realm="test"' }).end();
     const etag = `"${sample.length}"`;
+    if (request.headers['if-none-match'] === etag) return void response.writeHead(304, { etag }).end();
     const range = faults.noRanges ? undefined : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
     const condition = request.headers['if-range'];
     const usable = range && (condition === undefined || condition === etag) ? range : undefined;
@@ -143,7 +144,7 @@ export class TestSource {
         return;
       }
       await this.#turn(part.length);
-      if (!response.write(part)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+      if (!response.write(part)) await drained(response);
       sent += part.length;
       count.bodyBytes += part.length;
     }
@@ -160,4 +161,15 @@ export class TestSource {
     this.#nextSendAt = at + (bytes / this.#bytesPerSecond) * 1000;
     if (at - now > 1) await new Promise((done) => setTimeout(done, at - now));
   }
+}
+
+/** Resolves when it takes more, or nothing any more. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }
