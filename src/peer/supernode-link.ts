@@ -98,6 +98,7 @@ export class SupernodeLink {
   }
 
   send(message: HostMessage): void {
+    if (message.type === 'leave') this.#contents.delete(message.content);
     if (this.#up) this.#session?.send(message);
   }
 
@@ -108,10 +109,10 @@ export class SupernodeLink {
     this.send({ type: 'open', request, ...message });
   }
 
-  /** Nothing more for this user. */
+  /** Nothing more for this user. What he had not left he leaves: else the supernode would go on to assign to nobody. */
   detach(user: LinkUser): void {
     for (const [request, other] of this.#requests) if (other === user) this.#requests.delete(request);
-    for (const [content, other] of this.#contents) if (other === user) this.#contents.delete(content);
+    for (const [content, other] of this.#contents) if (other === user) this.send({ type: 'leave', content });
   }
 
   close(reason?: Fault): void {
@@ -153,9 +154,11 @@ export class SupernodeLink {
         break;
       case 'opened': {
         const user = this.#answered(message.request);
-        if (user === undefined) break;
-        this.#contents.set(message.content, user);
-        user.onMessage(message);
+        const { content, inline } = message;
+        // A content that came whole has no swarm.
+        if (inline === undefined && user === undefined) this.send({ type: 'leave', content });
+        else if (inline === undefined && user !== undefined) this.#contents.set(content, user);
+        user?.onMessage(message);
         break;
       }
       case 'refused':

@@ -10,6 +10,7 @@ import type { FaultValue } from '../protocol/faults.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
 import type { Pattern } from '../protocol/task.ts';
+import { Alarm } from './alarm.ts';
 import { Deadline } from './deadline.ts';
 import type { PieceEvent, TransferCommand, TransferEvent } from './events.ts';
 import { Fetching } from './fetching.ts';
@@ -46,13 +47,13 @@ export class Transfer {
   readonly #fetching: Fetching;
   readonly #deadline: Deadline;
   readonly #silence: Silence;
+  readonly #alarm = new Alarm();
   #out: TransferCommand[] = [];
   #phase: Phase = { name: 'opening' };
   #link: Link = 'none';
   #window: PieceWindow | null = null;
   #restarts = 0;
   #openingUntil = Number.POSITIVE_INFINITY;
-  #wakeAt: Millis | null = null;
 
   constructor(settings: TransferSettings) {
     this.#settings = settings;
@@ -343,9 +344,7 @@ export class Transfer {
       readAt: this.#plan.turnAt(now),
     });
     const time = isOver(this.#phase) ? turn : Math.min(this.#deadline.at, turn);
-    const wish = Number.isFinite(time) ? time : null;
-    if (wish === this.#wakeAt) return;
-    this.#wakeAt = wish;
-    this.#out.push({ type: 'wake-at', time: wish });
+    const wish = this.#alarm.set(time);
+    if (wish !== undefined) this.#out.push({ type: 'wake-at', time: wish });
   }
 }
