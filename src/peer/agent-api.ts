@@ -80,6 +80,8 @@ async function tell(request: AgentDownloadRequest, download: Download, lines: Li
   try {
     const { content, shape } = await download.opened;
     say({ type: 'opened', task: download.task, content, length: shape.length });
+    // Who joins a running download sees at once how far it is.
+    say({ type: 'progress', ...download.progress });
     const result = await download.finished;
     unsubscribe();
     const { output, copy, sync } = request;
