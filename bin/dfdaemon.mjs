@@ -1,3 +1,7 @@
 #!/usr/bin/env node
-process.stderr.write('dfdaemon: not part of this release; it comes with a later one (see CHANGELOG.md)\n');
-process.exitCode = 2;
+import { readyNode } from './node-version.mjs';
+
+if (readyNode('dfdaemon', import.meta.url)) {
+  const { main } = await import('../src/dfdaemon/main.ts');
+  await main(process.argv.slice(2));
+}

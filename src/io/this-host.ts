@@ -37,3 +37,8 @@ export function newHostId(): HostId {
   if (id === undefined) throw new Error('a host id that is none');
   return id;
 }
+
+/** All addresses of this host's interfaces. */
+export function ownAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
+}

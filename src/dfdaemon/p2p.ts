@@ -1,0 +1,284 @@
+/**
+ * An answer whose bytes come by the engine: in order, verified, while the download runs. Whatever breaks is mended inside
+ * the answer: another try of the engine, then the source itself. Invariants: an answer is of one content from its first
+ * byte to its last; its last byte goes out only when the whole is proved, where the whole is what was asked for; before the
+ * first byte an error is the source's own, after it the connection ends.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../io/log.ts';
+import type { Download, DownloadRequest, OpenedContent } from '../peer/engine.ts';
+import { Fault } from '../protocol/faults.ts';
+import type { Digest, SourceFacts, TaskSpec } from '../protocol/task.ts';
+import type { Reading } from './access.ts';
+import { type AnswerPlan, type OpenSpan, planAnswer } from './answer-plan.ts';
+import { DirectRead, SourceSays } from './direct-read.ts';
+import { credentialOf, type Exchange } from './exchange.ts';
+import { headerOf, pairs, without } from './headers.ts';
+import { cut, relay } from './pass-through.ts';
+import { authorized, type OwnCredentials } from './registry/own-credentials.ts';
+import type { Loan, Shelf } from './shelf.ts';
+import type { Tally } from './tally.ts';
+
+export type P2pParts = {
+  readonly shelf: Shelf;
+  readonly own: OwnCredentials;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly tally: Tally;
+  readonly stallMs: number;
+  /** What the configuration says of all downloads. */
+  readonly request: Pick<DownloadRequest, 'pattern' | 'nodes' | 'noBackToSource' | 'localLimit' | 'minRate'>;
+  readonly filter: readonly string[];
+};
+
+/** A digest names the content; else the URL does, and `reading` is what its source says of it now. */
+export type Wanted =
+  | { readonly type: 'blob'; readonly digest: Digest }
+  | { readonly type: 'url'; readonly reading: Reading };
+
+/** Tries of the engine without a byte gained. */
+const MAX_TRIES = 2;
+/** They belong to this one request, not to the content. */
+const OF_THE_REQUEST = new Set([
+  'host',
+  'range',
+  'if-range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'accept-encoding',
+  'content-length',
+  'expect',
+  'trailer',
+]);
+
+type Started = { readonly plan: Extract<AnswerPlan, { type: 'body' }>; readonly facts: SourceFacts };
+
+/** Resolves when the answer is out. Faults when no byte of it is out. */
+export async function serveP2p(exchange: Exchange, wanted: Wanted, parts: P2pParts): Promise<void> {
+  await new P2pAnswer(exchange, wanted, parts).run();
+}
+
+class P2pAnswer {
+  readonly #exchange: Exchange;
+  readonly #wanted: Wanted;
+  readonly #parts: P2pParts;
+  readonly #digest: Digest | undefined;
+  #started: Started | undefined;
+  /** Next byte to send. */
+  #at = 0;
+  #why: Fault | undefined;
+
+  constructor(exchange: Exchange, wanted: Wanted, parts: P2pParts) {
+    this.#exchange = exchange;
+    this.#wanted = wanted;
+    this.#parts = parts;
+    this.#digest = wanted.type === 'blob' ? wanted.digest : undefined;
+  }
+
+  async run(): Promise<void> {
+    const { response, signal } = this.#exchange;
+    for (let tries = 0; tries < MAX_TRIES && !signal.aborted; ) {
+      const before = this.#at;
+      if (await this.#byEngine()) return;
+      tries = this.#at > before ? 0 : tries + 1;
+      if (this.#why?.code === 'no-space' || this.#why?.code === 'local-io' || this.#why?.code === 'digest-mismatch')
+        break;
+    }
+    if (signal.aborted) return;
+    this.#parts.log.warn({ error: this.#why, host: this.#exchange.url.host }, 'straight from the source');
+    try {
+      await this.#bySource();
+    } catch (error) {
+      if (!response.headersSent) {
+        if (!(error instanceof SourceSays)) throw error;
+        await relay(error.answer, response, this.#exchange);
+        return;
+      }
+      this.#parts.log.warn(
+        { error: Fault.of(error), host: this.#exchange.url.host, at: this.#at },
+        'an answer was cut',
+      );
+      cut(response);
+    }
+  }
+
+  /** True when the answer is out. */
+  async #byEngine(): Promise<boolean> {
+    const key = `${this.#digest ?? this.#exchange.url.href} ${credentialOf(this.#exchange)}`;
+    const loan = this.#parts.shelf.take(key, await this.#request());
+    const { download } = loan;
+    try {
+      const opened = await this.#within(download.opened);
+      if (!this.#begin(opened.facts, opened.shape.length)) return true;
+      await this.#pour(download, opened);
+      this.#exchange.response.end();
+      return true;
+    } catch (error) {
+      this.#why = Fault.of(error);
+      this.#parts.shelf.drop(key, download);
+      if (this.#exchange.signal.aborted) return true;
+      return false;
+    } finally {
+      this.#finishLoan(loan);
+    }
+  }
+
+  #finishLoan(loan: Loan): void {
+    loan.end();
+  }
+
+  async #request(): Promise<DownloadRequest> {
+    return { spec: await this.#spec(), ...this.#parts.request };
+  }
+
+  async #spec(): Promise<TaskSpec> {
+    const { exchange, digest } = { exchange: this.#exchange, digest: this.#digest };
+    const { url, trust, origin, policy } = exchange;
+    const base = { url, method: 'GET', headers: exchange.headers, trust, origin, policy };
+    const authorization = await this.#parts.own.authorization(base);
+    const { headers } = authorization === undefined ? base : authorized(base, authorization);
+    return {
+      url: url.href,
+      headers: [...pairs(without(headers, OF_THE_REQUEST))],
+      filter: this.#parts.filter,
+      ...(digest === undefined ? {} : { digest }),
+      ...(trust.insecure ? { insecure: true } : {}),
+      ...(trust.cacerts.length === 0 ? {} : { cacerts: trust.cacerts }),
+    };
+  }
+
+  /** Sends the head, or finds that what comes now continues it. False = the answer is complete without a body. */
+  #begin(facts: SourceFacts, length: number | null): boolean {
+    const { request, response } = this.#exchange;
+    if (this.#started !== undefined) {
+      if (this.#digest === undefined && !continues(this.#started.facts, facts))
+        throw new Fault('source-changed', 'the content changed while it was sent');
+      return true;
+    }
+    if (this.#wanted.type === 'url' && !isWhatSourceHas(this.#wanted.reading, facts, length))
+      throw new Fault('source-changed', 'the source has another content now than the swarm');
+    const { range } = request.headers;
+    const ifRange = headerOf(request.rawHeaders, 'if-range');
+    const plan = planAnswer({ length, facts, digest: this.#digest }, { range, ifRange });
+    if (plan.type === 'unsatisfiable') {
+      response.writeHead(416, [...plan.headers, 'Content-Length', '0']);
+      response.end();
+      return false;
+    }
+    response.writeHead(plan.status, [...plan.headers]);
+    this.#started = { plan, facts };
+    this.#at = plan.span.start;
+    return true;
+  }
+
+  async #pour(download: Download, { shape }: OpenedContent): Promise<void> {
+    const span = this.#span();
+    const end = span.end ?? shape.length ?? Number.POSITIVE_INFINITY;
+    const whole = this.#endsTheWhole();
+    let last: Uint8Array | undefined;
+    const stop = new AbortController();
+    const signal = AbortSignal.any([this.#exchange.signal, stop.signal]);
+    const bytes = download.read(this.#at, end, signal)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const { done, value } = await this.#within(bytes.next());
+        if (done) break;
+        if (last !== undefined) await this.#send(last);
+        last = whole ? value.subarray(value.length - 1) : undefined;
+        await this.#send(whole ? value.subarray(0, value.length - 1) : value);
+      }
+      if (last === undefined) return;
+      await download.finished;
+      await this.#send(last);
+    } finally {
+      stop.abort();
+      // The reading ends by the signal; what it still says is of no interest.
+      void bytes.return?.(undefined)?.then(undefined, () => undefined);
+    }
+  }
+
+  async #bySource(): Promise<void> {
+    const { exchange, parts } = { exchange: this.#exchange, parts: this.#parts };
+    const { own, stallMs, clock } = parts;
+    const started = this.#started;
+    const partial = started === undefined ? exchange.request.headers.range !== undefined : !this.#endsTheWhole();
+    const read = new DirectRead({
+      exchange,
+      own,
+      stallMs,
+      wall: () => clock.wall(),
+      digest: partial ? undefined : this.#digest,
+      facts: partial && this.#digest !== undefined ? undefined : started?.facts,
+    });
+    if (started === undefined) {
+      await read.open();
+      if (!this.#begin(read.facts ?? { ranges: false }, read.length)) return;
+    }
+    for await (const part of read.bytes(this.#at, this.#span().end)) {
+      parts.tally.bySource += part.length;
+      await this.#send(part);
+    }
+    exchange.response.end();
+  }
+
+  #span(): OpenSpan {
+    return this.#started?.plan.span ?? { start: 0, end: null };
+  }
+
+  /** The client takes the content's end for the proof that it has all of it. */
+  #endsTheWhole(): boolean {
+    const { plan } = this.#started ?? {};
+    return plan?.status === 200 || /^bytes=\d+-$/.test(this.#exchange.request.headers.range ?? '');
+  }
+
+  async #send(part: Uint8Array): Promise<void> {
+    if (part.length === 0) return;
+    const { response, signal } = this.#exchange;
+    this.#at += part.length;
+    this.#parts.tally.sent += part.length;
+    if (response.write(part)) return;
+    await new Promise<void>((resolve) => {
+      const go = () => {
+        response.off('drain', go);
+        signal.removeEventListener('abort', go);
+        resolve();
+      };
+      response.once('drain', go);
+      signal.addEventListener('abort', go, { once: true });
+      if (signal.aborted) go();
+    });
+    if (signal.aborted) throw new Fault('cancelled', 'the client went away');
+  }
+
+  /** Fault timeout when nothing comes for so long: clients have no such limit of their own. */
+  #within<Value>(work: Promise<Value>): Promise<Value> {
+    const { promise, reject, resolve } = Promise.withResolvers<Value>();
+    const timer = setTimeout(() => reject(new Fault('timeout', 'the download stalls')), this.#parts.stallMs);
+    const gone = () => reject(new Fault('cancelled', 'the client went away'));
+    const { signal } = this.#exchange;
+    signal.addEventListener('abort', gone, { once: true });
+    if (signal.aborted) gone();
+    work.then(resolve, reject);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', gone);
+    });
+  }
+}
+
+/** The second try is of the same generation as the first, as far as the source lets us know. */
+function continues(before: SourceFacts, now: SourceFacts): boolean {
+  if (before.etag !== undefined) return before.etag === now.etag;
+  return before.lastModified !== undefined && before.lastModified === now.lastModified;
+}
+
+/** No length and no validator in common = nothing says that it is the same. */
+function isWhatSourceHas(reading: Reading, facts: SourceFacts, length: number | null): boolean {
+  const { etag, lastModified } = reading;
+  if (reading.length !== undefined && length !== null && reading.length !== length) return false;
+  if (etag !== undefined && facts.etag !== undefined) return etag === facts.etag;
+  if (lastModified !== undefined && facts.lastModified !== undefined) return lastModified === facts.lastModified;
+  return reading.length !== undefined && reading.length === length;
+}

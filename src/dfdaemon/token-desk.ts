@@ -1,0 +1,143 @@
+/**
+ * Requests for tokens that pass through the proxy: however many wait for the same token with the same credential, the
+ * auth server is asked once; its answer serves that credential until shortly before the token expires; few requests are
+ * at one auth server at a time. Which URLs give tokens is learned from the challenges that registries send.
+ */
+import type { IncomingMessage } from 'node:http';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../base/clock.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import { sha256Hex } from '../io/hash.ts';
+import { parseChallenges, parseTokenAnswer, tokenChallenge } from '../protocol/oci/challenge.ts';
+import { credentialOf, type Exchange } from './exchange.ts';
+import { allOf, endToEnd, headerOf } from './headers.ts';
+import { HEAD_TIMEOUT_MS } from './pass-through.ts';
+import type { UpstreamClient } from './upstream-client.ts';
+
+type Answer = {
+  readonly status: number;
+  readonly message: string;
+  readonly lines: readonly string[];
+  readonly body: Buffer;
+};
+type Kept = { readonly answer: Answer; readonly until: number };
+
+const MAX_REALMS = 256;
+const MAX_TOKENS = 4096;
+const MAX_BYTES = 256 * 1024;
+/** Requests at one auth server at once. */
+const AT_ONCE = 4;
+/** A token in the client's hand must be good for as long as a request takes. */
+const MARGIN_MS = 10_000;
+
+export class TokenDesk {
+  readonly #client: UpstreamClient;
+  readonly #clock: Clock;
+  readonly #realms = new LRUCache<string, true>({ max: MAX_REALMS });
+  readonly #kept = new LRUCache<string, Kept>({ max: MAX_TOKENS });
+  readonly #asking = new SingleFlight<string, Answer>();
+  readonly #queues = new Map<string, Queue>();
+  /** Token requests that really went out. */
+  asked = 0;
+
+  constructor(client: UpstreamClient, clock: Clock) {
+    this.#client = client;
+    this.#clock = clock;
+  }
+
+  /** A challenge that passes through tells where tokens come from. */
+  learn(answer: IncomingMessage): void {
+    if (answer.statusCode !== 401) return;
+    const challenge = tokenChallenge(parseChallenges(allOf(answer.rawHeaders, 'www-authenticate')));
+    const realm = challenge === undefined ? null : URL.parse(challenge.realm);
+    if (realm !== null) this.#realms.set(placeOf(realm), true);
+  }
+
+  /** True when it was a request for a token, and is answered. Faults: source-unreachable, usage. */
+  async answer(exchange: Exchange): Promise<boolean> {
+    const { request, response, url } = exchange;
+    if (request.method !== 'GET' || !this.#realms.has(placeOf(url))) return false;
+    const key = sha256Hex(JSON.stringify([url.href, credentialOf(exchange)]));
+    const kept = this.#kept.get(key);
+    const fresh = kept !== undefined && this.#clock.now() < kept.until;
+    const answer = fresh ? kept.answer : await this.#asking.do(key, () => this.#ask(key, exchange));
+    const { status, message, lines, body } = answer;
+    response.sendDate = headerOf(lines, 'date') === undefined;
+    response.writeHead(status, message, [...lines]);
+    response.end(body);
+    return true;
+  }
+
+  /** The asker may go away; the others still want it. */
+  async #ask(key: string, { url, headers, trust, origin }: Exchange): Promise<Answer> {
+    const queue = this.#queues.get(url.origin) ?? new Queue(AT_ONCE);
+    this.#queues.set(url.origin, queue);
+    return await queue
+      .run(async () => {
+        this.asked++;
+        const sentAt = this.#clock.now();
+        const answer = await this.#client.get({
+          url,
+          method: 'GET',
+          headers,
+          trust,
+          origin,
+          headTimeoutMs: HEAD_TIMEOUT_MS,
+        });
+        const body = await bodyOf(answer);
+        const status = answer.statusCode ?? 502;
+        const whole = { status, message: answer.statusMessage ?? '', lines: endToEnd(answer.rawHeaders), body };
+        const token = status === 200 ? parseTokenAnswer(body.toString('utf8')) : undefined;
+        if (token !== undefined) {
+          const lifeMs = token.expiresInSeconds * 1000;
+          this.#kept.set(key, { answer: whole, until: sentAt + Math.max(lifeMs / 2, lifeMs - MARGIN_MS) });
+        }
+        return whole;
+      })
+      .finally(() => {
+        if (queue.idle) this.#queues.delete(url.origin);
+      });
+  }
+}
+
+function placeOf(url: URL): string {
+  return `${url.origin}${url.pathname}`;
+}
+
+async function bodyOf(answer: IncomingMessage): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of answer as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > MAX_BYTES) throw new Error('the auth server sends too much');
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+/** At most so many at once, first come, first served. */
+class Queue {
+  readonly #most: number;
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  get idle(): boolean {
+    return this.#running === 0;
+  }
+
+  async run<Value>(work: () => Promise<Value>): Promise<Value> {
+    if (this.#running >= this.#most) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running++;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next();
+    }
+  }
+}
