@@ -10,7 +10,7 @@ import type { DownloadFlags } from './flags.ts';
 import { digestOf, filterOf, headersOf, listOf, nodesOf, parseDownloadFlags, patternOf, urlOf } from './flags.ts';
 import { homeOf } from './home.ts';
 import { type Output, prepareOutput } from './output.ts';
-import { doneLine, faultLine } from './report.ts';
+import { doneLine, faultLine, staleLine } from './report.ts';
 import { jsonScreen, type Screen, textScreen } from './screen.ts';
 
 const SIGNAL_EXIT = { SIGINT: EXIT.interrupted, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -140,6 +140,8 @@ async function refusal(status: number, lines: AsyncIterable<string>): Promise<Fa
 function finish(end: End, json: boolean): number {
   if (end.type === 'done') {
     if (!json) process.stdout.write(`${doneLine(end)}\n`);
+    const warning = staleLine(end);
+    if (warning !== undefined) process.stderr.write(`${warning}\n`);
     return EXIT.ok;
   }
   process.stderr.write(`${faultLine(end.fault)}\n`);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ContentId } from '../protocol/ids.ts';
-import { doneLine, faultLine } from './report.ts';
+import { doneLine, faultLine, staleLine } from './report.ts';
 
 const MIB = 1024 * 1024;
 const result = { content: 'c' as ContentId, length: 10 * MIB, done: 10 * MIB };
@@ -37,6 +37,21 @@ describe('the last line', () => {
     expect(doneLine({ type: 'done', result: empty, output: '/x', by: 'copy', millis: 0 })).toBe(
       'saved /x: 0 B in 0 ms; it is a copy',
     );
+  });
+});
+
+describe('the warning of a stale content', () => {
+  const done = { type: 'done', result: { ...result, ...from }, output: '/x', by: 'copy', millis: 1 } as const;
+
+  it('says since when and why, in one line', () => {
+    const stale = { checkedAt: 0, why: { code: 'source-unreachable', message: 'it\nanswered 503' } } as const;
+    expect(staleLine({ ...done, result: { ...done.result, stale } })).toBe(
+      'dfget: the content may be out of date: it was right at 1970-01-01T00:00:00.000Z, and it answered 503',
+    );
+  });
+
+  it('is for no other content', () => {
+    expect(staleLine(done)).toBeUndefined();
   });
 });
 

@@ -22,6 +22,13 @@ export function doneLine({ result, output, by, millis }: Done): string {
   return `saved ${output}: ${printSize(result.done)} in ${printDuration(millis)}${rate}${from}; it ${BY[by]}`;
 }
 
+/** For a content that may be out of date; undefined for all others. */
+export function staleLine({ result: { stale } }: Done): string | undefined {
+  if (stale === undefined) return undefined;
+  const since = new Date(stale.checkedAt).toISOString();
+  return `dfget: the content may be out of date: it was right at ${since}, and ${stale.why.message.replace(/\s+/g, ' ')}`;
+}
+
 function share(bytes: number, all: number, name: string): string {
   return bytes === 0 ? '' : `${((100 * bytes) / all).toFixed(bytes === all ? 0 : 1)} % from ${name}`;
 }

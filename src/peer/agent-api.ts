@@ -78,8 +78,9 @@ async function tell(request: AgentDownloadRequest, download: Download, lines: Li
     if (!lines.writableNeedDrain) say({ type: 'progress', ...progress });
   });
   try {
-    const { content, shape } = await download.opened;
-    say({ type: 'opened', task: download.task, content, length: shape.length });
+    const { content, shape, stale } = await download.opened;
+    const warning = stale === undefined ? {} : { stale };
+    say({ type: 'opened', task: download.task, content, length: shape.length, ...warning });
     // Who joins a running download sees at once how far it is.
     say({ type: 'progress', ...download.progress });
     const result = await download.finished;

@@ -233,11 +233,10 @@ export class DownloadCore {
       this.#readers.wakeAll();
     }
     this.#tally.length = shape.length;
-    const { proofs } = this.#place;
-    const hasManifest = proofs.manifest !== undefined;
+    const { proofs, said } = this.#place;
     const ranges = readableInRanges(content, proofs);
-    this.#dispatch({ type: 'opened', by, fresh, shape, held, hasManifest, ranges });
-    this.#opened.resolve({ content: id, shape, facts: meta.facts });
+    this.#dispatch({ type: 'opened', by, fresh, shape, held, hasManifest: proofs.manifest !== undefined, ranges });
+    this.#opened.resolve({ content: id, shape, facts: meta.facts, ...said });
   }
 
   async #lengthKnown(length: number): Promise<void> {
@@ -307,6 +306,7 @@ export class DownloadCore {
       content: content.id,
       ...(digest === undefined ? {} : { digest }),
       ...(this.#why === undefined ? {} : { backToSource: this.#why }),
+      ...this.#place.said,
     });
   }
 

@@ -5,7 +5,7 @@
 import type { FaultValue } from '../protocol/faults.ts';
 import type { ContentId, TaskId } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';
-import type { Digest, Pattern, SourceFacts, TaskSpec } from '../protocol/task.ts';
+import type { Digest, Pattern, SourceFacts, Staleness, TaskSpec } from '../protocol/task.ts';
 import type { HandOver } from '../store/store.ts';
 
 export type DownloadRequest = {
@@ -43,9 +43,16 @@ export type DownloadResult = DownloadProgress & {
   readonly digest?: Digest;
   /** Why the source was read by this host; absent = it was not. */
   readonly backToSource?: FaultValue;
+  /** It may be out of date: the supernode could not ask the source. */
+  readonly stale?: Staleness;
 };
 
-export type OpenedContent = { readonly content: ContentId; readonly shape: ContentShape; readonly facts: SourceFacts };
+export type OpenedContent = {
+  readonly content: ContentId;
+  readonly shape: ContentShape;
+  readonly facts: SourceFacts;
+  readonly stale?: Staleness;
+};
 
 export interface Download {
   readonly task: TaskId;
@@ -71,7 +78,13 @@ export interface Engine {
 
 /** One line each of the answer to POST /v1/downloads on the agent's socket (NDJSON). */
 export type DownloadEvent =
-  | { readonly type: 'opened'; readonly task: TaskId; readonly content: ContentId; readonly length: number | null }
+  | {
+      readonly type: 'opened';
+      readonly task: TaskId;
+      readonly content: ContentId;
+      readonly length: number | null;
+      readonly stale?: Staleness;
+    }
   | ({ readonly type: 'progress' } & DownloadProgress)
   | {
       readonly type: 'done';

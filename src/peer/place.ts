@@ -8,7 +8,7 @@ import { canonicalUrl } from '../protocol/identity.ts';
 import type { TaskId } from '../protocol/ids.ts';
 import type { SupernodeMessage } from '../protocol/messages.ts';
 import { type ContentShape, pieceSizeFor } from '../protocol/piece.ts';
-import type { TaskSpec } from '../protocol/task.ts';
+import type { Staleness, TaskSpec } from '../protocol/task.ts';
 import type { SourceBody } from '../source/source.ts';
 import type { ContentMeta, ContentStore, StoredContent } from '../store/store.ts';
 import { InlineContent } from './inline-content.ts';
@@ -32,6 +32,7 @@ export class Place {
   readonly #spec: TaskSpec;
   #content: StoredContent | undefined;
   #proofs = new Proofs();
+  #said: { readonly stale?: Staleness } = {};
 
   constructor(parts: PlaceParts, task: TaskId, spec: TaskSpec) {
     this.#parts = parts;
@@ -47,6 +48,11 @@ export class Place {
     return this.#proofs;
   }
 
+  /** What the supernode said of the content besides what is kept with it. */
+  get said(): { readonly stale?: Staleness } {
+    return this.#said;
+  }
+
   /** What is at hand, or what an earlier download left of this task, the latest used first. */
   prior(): StoredContent | undefined {
     if (this.#content !== undefined) return this.#content;
@@ -59,11 +65,12 @@ export class Place {
 
   /** True when it is another content than before. Faults: no-space, local-io, bad-message. */
   async fromSupernode(message: OpenedMessage): Promise<boolean> {
-    const { content: id, shape, facts, manifest, inline } = message;
+    const { content: id, shape, facts, manifest, inline, stale } = message;
     const fresh = this.#content?.id !== id;
+    const checkedAt = stale === undefined ? this.#parts.wall() : stale.checkedAt;
     if (fresh) {
       const proofs = manifest === undefined ? {} : { manifest };
-      const meta: ContentMeta = { url: this.#url(), facts, checkedAt: this.#parts.wall(), ...proofs };
+      const meta: ContentMeta = { url: this.#url(), facts, checkedAt, ...proofs };
       this.#take(
         inline === undefined
           ? await this.#parts.store.create(id, shape, meta)
@@ -75,15 +82,18 @@ export class Place {
     if (known !== undefined) this.#proofs.learn(known);
     await this.#content?.annotate({
       facts,
-      checkedAt: this.#parts.wall(),
+      checkedAt,
       ...(manifest === undefined ? {} : { manifest }),
     });
+    this.#said = stale === undefined ? {} : { stale };
     return fresh;
   }
 
   /** Finds out which content the source has. Faults: no-space, local-io, source-changed. */
   async fromSource(answer: SourceBody | 'unchanged'): Promise<StoredContent> {
     const prior = this.prior();
+    // The source itself has spoken.
+    this.#said = {};
     if (answer === 'unchanged') {
       if (prior === undefined)
         throw new Fault('source-changed', 'the source calls unchanged what is not here any more');
@@ -117,6 +127,7 @@ export class Place {
     this.#content?.release();
     this.#content = undefined;
     this.#proofs = new Proofs();
+    this.#said = {};
   }
 
   async #adopt(found: StoredContent): Promise<StoredContent> {

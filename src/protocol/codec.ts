@@ -167,6 +167,11 @@ function opened(message: Fields): void {
   checkFacts(message.facts);
   if (message.manifest !== undefined) checkManifest(message.manifest);
   if (message.inline !== undefined) base64(message.inline, 'inline', INLINE_MAX_CHARS);
+  if (message.stale !== undefined) {
+    const stale = fields(message.stale, 'stale');
+    amount(stale.checkedAt, 'stale.checkedAt');
+    checkFault(stale.why);
+  }
 }
 
 const SUPERNODE_CHECKS: ReadonlyMap<unknown, Check> = new Map<SupernodeMessage['type'], Check>([

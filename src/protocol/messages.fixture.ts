@@ -140,7 +140,10 @@ const assignments = fc.array(address, { minLength: 1, maxLength: 5 }).chain((par
 export const supernodeMessage: fc.Arbitrary<SupernodeMessage> = fc.oneof(
   fc.record({ type: typed('welcome'), protocol: fc.nat(99), supernode: fc.string(), beatMs: fc.nat() }),
   fc.record(
-    { type: typed('opened'), request: fc.nat(), content: contentId, shape, facts, manifest, inline: bytes64(200) },
+    {
+      ...{ type: typed('opened'), request: fc.nat(), content: contentId, shape, facts, manifest, inline: bytes64(200) },
+      stale: fc.record({ checkedAt: fc.nat(), why: fault }),
+    },
     { requiredKeys: ['type', 'request', 'content', 'shape', 'facts'] },
   ),
   fc.record({ type: typed('refused'), request: fc.nat(), fault }),

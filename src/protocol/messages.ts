@@ -6,7 +6,7 @@ import type { FaultCode, FaultValue } from './faults.ts';
 import type { HostDescription, ParentAddress } from './host.ts';
 import type { ContentId, LeaseId, PieceIndex, TaskId } from './ids.ts';
 import type { ContentShape } from './piece.ts';
-import type { Manifest, SourceFacts, TaskSpec } from './task.ts';
+import type { Manifest, SourceFacts, Staleness, TaskSpec } from './task.ts';
 
 export const PROTOCOL_VERSION = 1;
 /** Contents up to this length travel inside `opened`. */
@@ -88,6 +88,7 @@ export type SupernodeMessage =
       readonly manifest?: Manifest;
       /** base64 of the whole content, for contents up to INLINE_MAX_BYTES. */
       readonly inline?: string;
+      readonly stale?: Staleness;
     }
   | { readonly type: 'refused'; readonly request: number; readonly fault: FaultValue }
   | {

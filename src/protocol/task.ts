@@ -1,3 +1,4 @@
+import type { FaultValue } from './faults.ts';
 import type { ContentId } from './ids.ts';
 import type { ContentShape } from './piece.ts';
 
@@ -49,6 +50,14 @@ export type SourceFacts = {
   readonly contentType?: string;
   /** The source answers ranges, so a read can be resumed and a host may fetch single pieces from it. */
   readonly ranges: boolean;
+};
+
+/** A content that may be out of date: its source could not be asked, and the operator allows it (`staleIfError`). */
+export type Staleness = {
+  /** Milliseconds since 1970 when the source last said that the content is right. */
+  readonly checkedAt: number;
+  /** Why it could not be asked now. */
+  readonly why: FaultValue;
 };
 
 /**

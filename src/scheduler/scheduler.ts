@@ -3,8 +3,10 @@
  * state, gives work to whoever became ready, and returns the commands. Nothing else happens here.
  */
 import { unreachable } from '../base/assert.ts';
+import { Bitfield } from '../base/bitfield.ts';
 import type { Millis } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import type { ContentId, HostId } from '../protocol/ids.ts';
 import { Clockwork } from './clockwork.ts';
 import { type Core, ReadyHosts } from './core.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -55,6 +57,17 @@ export class Scheduler implements SchedulerCore {
     this.#dispatcher.settle(now);
     this.#clockwork.speak(now);
     return this.#core.out;
+  }
+
+  /** The pieces that a host is known to hold; undefined when it is not in that swarm. */
+  heldBy(id: HostId, content: ContentId): Bitfield | undefined {
+    const swarm = this.#core.swarms.get(content);
+    const host = this.#core.hosts.get(id);
+    const peer = swarm === undefined || host === undefined ? -1 : swarm.peerOf(host);
+    if (swarm === undefined || peer < 0) return undefined;
+    const held = new Bitfield(swarm.pieces);
+    for (let piece = 0; piece < swarm.pieces; piece++) if (swarm.rows.held(peer, piece)) held.set(piece);
+    return held;
   }
 
   /** For tests, the simulator's checks and the console; not to be changed from outside. */

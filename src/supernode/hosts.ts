@@ -116,6 +116,11 @@ export class Hosts {
   }
 }
 
+/** What a host holds, in the words of an inventory. */
+export function heldWords(held: Bitfield): string {
+  return held.full ? 'all' : Buffer.from(held.toBytes()).toString('base64');
+}
+
 /** What a host says that it holds, as far as it fits the content that we know; another shape is nothing. */
 export function heldOf(text: string, theirs: ContentShape, ours: ContentShape): Bitfield | undefined {
   if (theirs.pieceSize !== ours.pieceSize || theirs.length === null || theirs.length !== ours.length) return undefined;

@@ -11,7 +11,7 @@ import type { Session, SessionReceiver, SessionRemote } from '../io/session.ts';
 import { Fault } from '../protocol/faults.ts';
 import { taskIdentity } from '../protocol/identity.ts';
 import { type HostMessage, INLINE_MAX_BYTES, PROTOCOL_VERSION, type SupernodeMessage } from '../protocol/messages.ts';
-import type { Entry } from './cache/entry.ts';
+import type { Entry, Opened } from './cache/entry.ts';
 import { type HostRecord, type Hosts, heldOf } from './hosts.ts';
 import { BEAT_MS, HELLO_TIMEOUT_MS, MAX_INVENTORY, MAX_OPEN_PER_HOST } from './limits.ts';
 import type { Swarms } from './swarms.ts';
@@ -146,8 +146,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       try {
         if (taskIdOf(taskIdentity(message.spec)) !== message.task)
           throw new Fault('bad-message', 'the task id is not that of its spec');
-        const entry = await this.#parts.swarms.open(message.task, message.spec);
-        await this.#answer(record, message, entry);
+        await this.#answer(record, message, await this.#parts.swarms.open(message.task, message.spec));
       } finally {
         this.#opening--;
       }
@@ -158,10 +157,11 @@ export class HostConversation implements SessionReceiver<HostMessage> {
     }
   }
 
-  async #answer(record: HostRecord, message: OpenMessage, entry: Entry): Promise<void> {
+  async #answer(record: HostRecord, message: OpenMessage, opened: Opened): Promise<void> {
+    const { entry, stale } = opened;
     const { length } = entry.shape;
     if (length !== null && length <= INLINE_MAX_BYTES) {
-      await this.#answerInline(message, entry, length);
+      await this.#answerInline(message, opened, length);
       return;
     }
     if (entry.fault !== undefined) throw entry.fault;
@@ -176,6 +176,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       shape: entry.shape,
       facts: entry.facts,
       ...this.#manifestFor(record, entry),
+      ...(stale === undefined ? {} : { stale }),
     });
     this.#parts.swarms.joined(record, entry, held ?? new Bitfield(0), message);
   }
@@ -186,7 +187,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
     return { manifest: entry.manifest };
   }
 
-  async #answerInline(message: OpenMessage, entry: Entry, length: number): Promise<void> {
+  async #answerInline(message: OpenMessage, { entry, stale }: Opened, length: number): Promise<void> {
     await entry.whenSettled();
     if (entry.fault !== undefined) throw entry.fault;
     const data = Buffer.alloc(length);
@@ -199,6 +200,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       facts: entry.facts,
       inline: data.toString('base64'),
       ...(entry.manifest === undefined ? {} : { manifest: entry.manifest }),
+      ...(stale === undefined ? {} : { stale }),
     });
   }
 }

@@ -27,6 +27,7 @@ import { HostConversation } from './sessions.ts';
 import { defaultHome, marksOf, type Settings } from './settings.ts';
 import { SwarmLoop } from './swarm-loop.ts';
 import { Swarms } from './swarms.ts';
+import { startSweeping } from './sweeping.ts';
 
 export type RunningSupernode = {
   readonly controlPort: number;
@@ -38,7 +39,6 @@ export type RunningSupernode = {
 /** Piece requests that may wait for a slot, over all children. */
 const QUEUE_LIMIT = 4096;
 const SLOTS = 4;
-const SWEEP_MS = 30_000;
 
 /** Faults: local-io, port-in-use, usage, store-version. */
 export async function startSupernode(
@@ -58,7 +58,7 @@ export async function startSupernode(
     minFreeBytes: settings.fullGCThreshold,
     marks: marksOf(settings),
     onError: (fault) => log.warn({ fault }, 'the store has trouble'),
-    onEvicted: (content) => cache?.evicted(content),
+    onEvicted: (content) => cache?.forget(content),
   });
   const give = (bytes: number): number => rates.take('sent', bytes, clock.now());
   const pieceServer = new PieceServer({
@@ -106,6 +106,7 @@ export async function startSupernode(
     unique: () => randomHex(8),
     rememberFailureMs: settings.failAccessInterval,
     heuristicFreshMs: settings.taskExpireTime,
+    staleIfErrorMs: settings.staleIfError,
     manifestFromHosts: (task) => swarms.manifestFromHosts(task),
     events: swarms,
   });
@@ -121,18 +122,15 @@ export async function startSupernode(
     '/v1/session',
     (session, remote) => new HostConversation(session, remote, parts),
   );
-  const expiring = cache;
-  const sweeper = setInterval(() => {
-    for (const entry of swarms.idleSince(clock.now() - settings.taskExpireTime)) expiring.evicted(entry.id);
-  }, SWEEP_MS).unref();
+  const sweeping = startSweeping({ cache, swarms, store, clock, log }, settings);
 
   const close = async (): Promise<void> => {
     ready = false;
-    clearInterval(sweeper);
+    sweeping.stop();
     await sessions.close();
     await api.close();
     await pieceServer.close();
-    await expiring.close();
+    await cache.close();
     await sources.close();
     loop.close();
     await store.close();

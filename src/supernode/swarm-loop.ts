@@ -4,6 +4,7 @@
  */
 
 import { unreachable } from '../base/assert.ts';
+import type { Bitfield } from '../base/bitfield.ts';
 import type { Clock } from '../base/clock.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { ParentAddress } from '../protocol/host.ts';
@@ -12,7 +13,7 @@ import type { Assignment, SupernodeMessage } from '../protocol/messages.ts';
 import type { SchedulerCommand, SchedulerCore, SchedulerEvent } from '../scheduler/events.ts';
 
 export type SwarmLoopParts = {
-  readonly scheduler: SchedulerCore;
+  readonly scheduler: SchedulerCore & { heldBy(host: HostId, content: ContentId): Bitfield | undefined };
   readonly clock: Clock;
   /** To the session of a host; without effect when it has none. */
   readonly send: (host: HostId, message: SupernodeMessage) => void;
@@ -46,6 +47,10 @@ export class SwarmLoop {
   handle(event: SchedulerEvent): void {
     if (this.#closed) return;
     for (const command of this.#parts.scheduler.handle(event, this.#parts.clock.now())) this.#carryOut(command);
+  }
+
+  heldBy(host: HostId, content: ContentId): Bitfield | undefined {
+    return this.#parts.scheduler.heldBy(host, content);
   }
 
   close(): void {

@@ -12,9 +12,10 @@ import { pieceCount, pieceSpan } from '../protocol/piece.ts';
 import type { Manifest, TaskSpec } from '../protocol/task.ts';
 import type { Wants } from '../scheduler/events.ts';
 import type { Cache, CacheEvents } from './cache/cache.ts';
-import type { Entry } from './cache/entry.ts';
-import { type HostRecord, type Hosts, heldOf } from './hosts.ts';
+import type { Entry, Opened } from './cache/entry.ts';
+import { type HostRecord, type Hosts, heldOf, heldWords } from './hosts.ts';
 import { MANIFEST_TIMEOUT_MS } from './limits.ts';
+import { Swarm } from './swarm.ts';
 import type { SwarmLoop } from './swarm-loop.ts';
 
 export type SwarmsParts = {
@@ -29,8 +30,6 @@ type HeldReport = { readonly piece: PieceIndex; readonly lease: LeaseId; readonl
 /** How much of the content a host opens it for. */
 type Reader = { readonly window?: PieceWindow; readonly only?: 'window' };
 type FailedReport = { readonly piece: PieceIndex; readonly lease: LeaseId; readonly fault: FaultCode };
-
-type Swarm = { readonly entry: Entry; readonly hosts: Set<HostRecord>; usedAt: number };
 
 export class Swarms implements CacheEvents {
   readonly #parts: SwarmsParts;
@@ -64,9 +63,12 @@ export class Swarms implements CacheEvents {
     return [...(this.#swarms.get(content)?.hosts ?? [])];
   }
 
-  async open(task: TaskId, spec: TaskSpec): Promise<Entry> {
+  async open(task: TaskId, spec: TaskSpec): Promise<Opened> {
     if (this.#cache === undefined) throw new Error('swarms were not started');
-    return this.#cache.open(task, spec);
+    const opened = await this.#cache.open(task, spec);
+    const swarm = this.#swarms.get(opened.entry.id);
+    if (swarm !== undefined) swarm.usedAt = this.#parts.clock.now();
+    return opened;
   }
 
   /** All bytes of a small content. */
@@ -90,9 +92,10 @@ export class Swarms implements CacheEvents {
   }
 
   hostLeft(record: HostRecord): void {
-    for (const content of record.swarms.keys()) this.#swarms.get(content)?.hosts.delete(record);
-    record.swarms.clear();
+    const swarms = [...record.swarms.keys()].map((content) => this.#swarms.get(content));
+    for (const swarm of swarms) swarm?.leave(record);
     this.#parts.loop.handle({ type: 'host-left', host: record.description.id });
+    for (const swarm of swarms) this.#endRetired(swarm);
   }
 
   offered(record: HostRecord, entry: InventoryEntry): void {
@@ -112,9 +115,12 @@ export class Swarms implements CacheEvents {
   }
 
   left(record: HostRecord, content: ContentId): void {
-    if (!record.swarms.has(content)) return;
-    record.swarms.set(content, false);
+    const swarm = this.#swarms.get(content);
+    if (swarm === undefined || !record.swarms.has(content)) return;
+    swarm.enter(record, false);
+    swarm.usedAt = this.#parts.clock.now();
     this.#parts.loop.handle({ type: 'peer-left', host: record.description.id, content, keeps: true });
+    this.#endRetired(swarm);
   }
 
   /** `whole` = from now on it wants all of the content. */
@@ -144,8 +150,14 @@ export class Swarms implements CacheEvents {
 
   lost(record: HostRecord, content: ContentId, pieces: readonly PieceIndex[] | 'all'): void {
     const { hosts, loop } = this.#parts;
+    const host = record.description.id;
     hosts.withdraw(record, content);
-    if (record.swarms.has(content)) loop.handle({ type: 'pieces-lost', host: record.description.id, content, pieces });
+    if (!record.swarms.has(content)) return;
+    if (pieces === 'all' && record.swarms.get(content) === false) {
+      // It neither has it nor wants it: nothing is left to remember.
+      this.#swarms.get(content)?.leave(record);
+      loop.handle({ type: 'peer-left', host, content, keeps: false });
+    } else loop.handle({ type: 'pieces-lost', host, content, pieces });
   }
 
   manifestCame(manifest: Manifest): void {
@@ -173,10 +185,11 @@ export class Swarms implements CacheEvents {
     this.#shape(entry, pieces, final);
     const known = this.#swarms.get(entry.id);
     if (known !== undefined) {
+      if (known.entry !== entry) known.renew(entry);
       for (const record of known.hosts) record.session.send({ type: 'shape', content: entry.id, shape });
       return;
     }
-    const swarm: Swarm = { entry, hosts: new Set(), usedAt: this.#parts.clock.now() };
+    const swarm = new Swarm(entry, this.#parts.clock.now());
     this.#swarms.set(entry.id, swarm);
     this.#parts.loop.handle({
       type: 'peer-joined',
@@ -218,15 +231,22 @@ export class Swarms implements CacheEvents {
         record.session.send({ type: 'failed', content: entry.id, fault: fault.toValue() });
       }
     }
-    this.dropped(entry);
+    const swarm = this.#swarms.get(entry.id);
+    if (swarm?.entry === entry) this.#close(swarm);
   }
 
+  /** It goes on for those who are downloading it: nobody has told them to stop. */
   dropped(entry: Entry): void {
     const swarm = this.#swarms.get(entry.id);
-    if (swarm === undefined) return;
-    for (const record of swarm.hosts) record.swarms.delete(entry.id);
-    this.#swarms.delete(entry.id);
-    this.#parts.loop.handle({ type: 'content-closed', content: entry.id });
+    if (swarm?.entry !== entry) return;
+    swarm.retired = true;
+    this.#endRetired(swarm);
+  }
+
+  /** The cache's own copy turned out to be spoilt there. */
+  spoilt(entry: Entry, pieces: readonly PieceIndex[]): void {
+    if (this.#swarms.get(entry.id)?.entry !== entry) return;
+    this.#parts.loop.handle({ type: 'pieces-lost', host: this.#parts.hosts.seed.id, content: entry.id, pieces });
   }
 
   /** What the child must check a piece against, unless it has the manifest. */
@@ -260,8 +280,7 @@ export class Swarms implements CacheEvents {
     peer: { readonly held: Bitfield; readonly wants: Wants; readonly window?: PieceWindow },
   ): void {
     const { id: content } = swarm.entry;
-    swarm.hosts.add(record);
-    record.swarms.set(content, peer.wants !== 'nothing');
+    swarm.enter(record, peer.wants !== 'nothing');
     this.#parts.loop.handle({ type: 'peer-joined', host: record.description.id, content, ...peer });
   }
 
@@ -291,12 +310,32 @@ export class Swarms implements CacheEvents {
     });
   }
 
-  /** Swarms of contents that nobody wants or holds, and that were not asked for since `before`. */
-  idleSince(before: number): readonly Entry[] {
-    const idle: Entry[] = [];
-    for (const { entry, hosts, usedAt } of this.#swarms.values()) {
-      if (hosts.size === 0 && usedAt < before && entry.settled) idle.push(entry);
+  /** Contents that nobody downloads, and that were not asked for since `before`. */
+  idleSince(before: number): readonly ContentId[] {
+    const idle: ContentId[] = [];
+    for (const { entry, wanted, usedAt } of this.#swarms.values()) {
+      if (!wanted && usedAt < before && entry.settled) idle.push(entry.id);
     }
     return idle;
+  }
+
+  #endRetired(swarm: Swarm | undefined): void {
+    if (swarm?.retired === true && !swarm.wanted) this.#close(swarm);
+  }
+
+  /** Who holds it offers it again, as after an inventory: the next one who asks finds it with them. */
+  #close(swarm: Swarm): void {
+    const { entry, hosts: members } = swarm;
+    const { hosts, loop } = this.#parts;
+    if (this.#swarms.get(entry.id) !== swarm) return;
+    this.#swarms.delete(entry.id);
+    for (const record of [...members]) {
+      const held = loop.heldBy(record.description.id, entry.id);
+      const hasManifest = record.manifests.has(entry.id);
+      swarm.leave(record);
+      if (held === undefined || held.count === 0 || entry.shape.length === null) continue;
+      hosts.offer(record, { content: entry.id, shape: entry.shape, held: heldWords(held), hasManifest });
+    }
+    loop.handle({ type: 'content-closed', content: entry.id });
   }
 }

@@ -29,6 +29,8 @@ export type Count = {
   /** Requests that asked for a body. */
   gets: number;
   heads: number;
+  /** Answered 304. */
+  unchanged: number;
   bodyBytes: number;
   /** Of each GET in order. */
   readonly ranges: (string | undefined)[];
@@ -67,7 +69,7 @@ export class TestSource {
   /** Returns the content's URL. */
   serve(name: string, sample: Sample | number, faults: Misbehaviour = {}): string {
     const content = typeof sample === 'number' ? new Sample(sample, name.length + sample) : sample;
-    const count = { gets: 0, heads: 0, bodyBytes: 0, ranges: [] };
+    const count = { gets: 0, heads: 0, unchanged: 0, bodyBytes: 0, ranges: [] };
     this.#contents.set(`/${name}`, { sample: content, faults, cuts: 0, count });
     return `${this.url}/${name}`;
   }
@@ -105,7 +107,10 @@ export class TestSource {
     if (faults.authorization !== undefined && request.headers.authorization !== faults.authorization)
       return void response.writeHead(401, { 'www-authenticate': 'Bearer realm="test"' }).end();
     const etag = `"${sample.length}"`;
-    if (request.headers['if-none-match'] === etag) return void response.writeHead(304, { etag }).end();
+    if (request.headers['if-none-match'] === etag) {
+      count.unchanged++;
+      return void response.writeHead(304, { etag }).end();
+    }
     const range = faults.noRanges ? undefined : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
     const condition = request.headers['if-range'];
     const usable = range && (condition === undefined || condition === etag) ? range : undefined;

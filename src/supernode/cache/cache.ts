@@ -4,18 +4,17 @@
  * generation if the content changed.
  */
 import type { Clock } from '../../base/clock.ts';
-import { SingleFlight } from '../../base/single-flight.ts';
 import { withAttempts } from '../../io/attempts.ts';
 import type { BufferPool } from '../../io/buffers.ts';
-import { signManifest, verifyManifest } from '../../io/hash.ts';
+import { contentFor } from '../../io/generation.ts';
 import type { Log } from '../../io/log.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { type ContentId, type PieceIndex, type TaskId, taskOf } from '../../protocol/ids.ts';
-import { type ContentShape, pieceCount, pieceSizeFor } from '../../protocol/piece.ts';
-import type { Manifest, TaskSpec } from '../../protocol/task.ts';
+import { type ContentShape, pieceSizeFor } from '../../protocol/piece.ts';
+import type { TaskSpec } from '../../protocol/task.ts';
 import { placeOf, type SourceAnswer, type SourceRequest } from '../../source/source.ts';
 import { canResume } from '../../source/validators.ts';
-import type { ContentStore, StoredContent } from '../../store/store.ts';
+import type { StoredContent } from '../../store/store.ts';
 import {
   SOURCE_BACKOFF,
   SOURCE_MAX_REST_MS,
@@ -23,11 +22,11 @@ import {
   SOURCE_OPEN_PATIENCE_MS,
   SOURCE_STALL_MS,
 } from '../limits.ts';
-import { Entry } from './entry.ts';
-import { Failures } from './failures.ts';
+import { Entry, type Opened } from './entry.ts';
+import { askerKey, Failures } from './failures.ts';
 import { type BodyAnswer, Fill } from './fill.ts';
-import { freshness } from './freshness.ts';
-import { contentFor } from './generation.ts';
+import { freshness, usableStale } from './freshness.ts';
+import { type KnownParts, knownOnDisk, knownToHosts, sealed, shownUrl } from './known.ts';
 import { refillPiece, requireSame } from './refill.ts';
 
 const OPEN_ATTEMPTS = {
@@ -45,14 +44,14 @@ export type CacheEvents = {
   broken(entry: Entry, fault: Fault): void;
   /** It is not the task's content any more, or its bytes are gone from the cache. */
   dropped(entry: Entry): void;
+  /** Pieces of it turned out to be spoilt on the cache's disk. */
+  spoilt(entry: Entry, pieces: readonly PieceIndex[]): void;
 };
 
-export type CacheParts = {
-  readonly store: ContentStore;
+export type CacheParts = KnownParts & {
   readonly pool: BufferPool;
   readonly clock: Clock;
   readonly log: Log;
-  readonly secret: Uint8Array;
   readonly openSource: (request: SourceRequest) => Promise<SourceAnswer>;
   /** Milliseconds to wait after so many bytes from a source. */
   readonly take: (bytes: number) => number;
@@ -61,15 +60,16 @@ export type CacheParts = {
   readonly unique: () => string;
   readonly rememberFailureMs: number;
   readonly heuristicFreshMs: number;
-  /** A manifest that some host holds for this task, if any. */
-  readonly manifestFromHosts: (task: TaskId) => Promise<Manifest | undefined>;
+  /** How long a content may be used after it went stale when its source cannot be reached; 0 = never. */
+  readonly staleIfErrorMs: number;
   readonly events: CacheEvents;
 };
 
 export class Cache {
   readonly #parts: CacheParts;
   readonly #current = new Map<TaskId, Entry>();
-  readonly #opening = new SingleFlight<TaskId, Entry>();
+  readonly #opening = new Map<TaskId, { readonly key: string; readonly answer: Promise<Opened> }>();
+  readonly #watched = new WeakSet<StoredContent>();
   readonly #failures: Failures;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
@@ -92,21 +92,28 @@ export class Cache {
     return this.#current.get(task);
   }
 
-  /** The task's content with shape and facts known; it may still be filling. Faults of the source and the store. */
-  async open(task: TaskId, spec: TaskSpec): Promise<Entry> {
-    const running = this.#current.get(task);
-    if (running !== undefined && !running.settled) return running;
-    const refused = this.#failures.find(task, spec);
-    if (refused !== undefined) throw refused;
-    return this.#opening.do(task, async () => {
-      try {
-        return await this.#renew(task, spec);
-      } catch (error) {
-        const fault = Fault.of(error);
-        this.#failures.remember(task, spec, fault);
-        throw fault;
-      }
-    });
+  /** Entries in memory, questions that are being asked, and failures that are remembered: what must not grow for ever. */
+  get counts(): { readonly entries: number; readonly opening: number; readonly failures: number } {
+    return { entries: this.#current.size, opening: this.#opening.size, failures: this.#failures.count };
+  }
+
+  /**
+   * The task's content with shape and facts known; it may still be filling. Who asks while the source is being asked in
+   * the same words gets the same answer; with other credentials he waits for his turn. Faults of the source and the store.
+   */
+  async open(task: TaskId, spec: TaskSpec): Promise<Opened> {
+    const key = askerKey(task, spec);
+    for (;;) {
+      const running = this.#current.get(task);
+      if (running !== undefined && !running.settled) return { entry: running };
+      const flight = this.#opening.get(task);
+      if (flight === undefined) break;
+      if (flight.key === key) return flight.answer;
+      await flight.answer.catch(() => undefined); // The fault is its own askers' news.
+    }
+    const answer = this.#renew(task, spec).finally(() => this.#opening.delete(task));
+    this.#opening.set(task, { key, answer });
+    return answer;
   }
 
   /** Reads pieces again that the swarm has lost. */
@@ -114,17 +121,20 @@ export class Cache {
     this.#track(this.#refill(entry, pieces));
   }
 
-  /** The operator wants it gone. */
+  /** The operator wants it gone, for those too who are downloading it. */
   async drop(task: TaskId): Promise<boolean> {
     const entry = this.#current.get(task);
-    if (entry !== undefined) this.#forget(entry);
+    if (entry !== undefined) {
+      this.#current.delete(task);
+      this.#parts.events.broken(entry, new Fault('supernode-refused', 'the content was removed from the cache'));
+    }
     const found = this.#parts.store.ofTask(task);
     await Promise.all(found.map((content) => this.#parts.store.remove(content.id)));
     return entry !== undefined || found.length > 0;
   }
 
-  /** The store evicted it. */
-  evicted(content: ContentId): void {
+  /** The store evicted it, or nobody has used it for long: it leaves memory, not the disk. */
+  forget(content: ContentId): void {
     const entry = this.find(content);
     if (entry !== undefined) this.#forget(entry);
   }
@@ -139,47 +149,47 @@ export class Cache {
     this.#parts.events.dropped(entry);
   }
 
-  async #renew(task: TaskId, spec: TaskSpec): Promise<Entry> {
-    const known = this.#known(task, spec) ?? (await this.#fromHosts(task, spec));
-    if (known === undefined) return this.#read(task, spec, undefined);
-    const { meta } = known.stored;
-    const verdict = freshness({
-      digest: spec.digest,
-      facts: known.facts,
-      checkedAt: meta.checkedAt,
-      freshUntil: meta.freshUntil,
-      now: this.#parts.clock.wall(),
-      heuristicMs: this.#parts.heuristicFreshMs,
-    });
-    if (verdict === 'fresh') return this.#adopt(known);
-    if (verdict === 'read-again') return this.#read(task, spec, undefined);
-    const answer = await this.#askFirst(spec, { ifChanged: known.facts });
-    if (answer.type === 'body') return this.#read(task, spec, answer);
-    await known.stored.annotate(this.#checked(answer.freshForMs));
-    known.spec = spec;
-    return this.#adopt(known);
-  }
-
-  /** A complete content from memory or from disk. */
-  #known(task: TaskId, spec: TaskSpec): Entry | undefined {
-    const entry = this.#current.get(task);
-    if (entry?.manifest !== undefined) return entry;
-    for (const stored of this.#parts.store.ofTask(task)) {
-      const { manifest, facts } = stored.meta;
-      if (manifest === undefined || !verifyManifest(this.#parts.secret, manifest)) continue;
-      return new Entry({ id: stored.id, task, stored, facts, spec });
+  async #renew(task: TaskId, spec: TaskSpec): Promise<Opened> {
+    const current = this.#current.get(task);
+    const known =
+      (current?.manifest === undefined ? knownOnDisk(this.#parts, task, spec) : current) ??
+      (await knownToHosts(this.#parts, task, spec));
+    const verdict = known === undefined ? 'read-again' : this.#judge(known, spec);
+    if (known !== undefined && verdict === 'fresh') return { entry: this.#adopt(known) };
+    const refused = this.#failures.find(task, spec);
+    if (refused !== undefined) return this.#despite(refused, known);
+    // Not to be evicted while its source is asked about it.
+    known?.stored.acquire();
+    try {
+      if (known === undefined || verdict === 'read-again') return { entry: await this.#read(task, spec, undefined) };
+      const answer = await this.#askFirst(spec, { ifChanged: known.facts });
+      if (answer.type === 'body') return { entry: await this.#read(task, spec, answer) };
+      await known.stored.annotate(this.#checked(answer.freshForMs));
+      known.spec = spec;
+      return { entry: this.#adopt(known) };
+    } catch (error) {
+      const fault = Fault.of(error);
+      this.#failures.remember(task, spec, fault);
+      return this.#despite(fault, known);
+    } finally {
+      known?.stored.release();
     }
-    return undefined;
   }
 
-  /** A content that only hosts hold any more: proved by our own signature, it need not be read again. */
-  async #fromHosts(task: TaskId, spec: TaskSpec): Promise<Entry | undefined> {
-    const manifest = await this.#parts.manifestFromHosts(task);
-    if (manifest === undefined || taskOf(manifest.content) !== task) return undefined;
-    if (!verifyManifest(this.#parts.secret, manifest)) return undefined;
-    const meta = { url: shown(spec), facts: manifest.facts, manifest };
-    const stored = await this.#parts.store.create(manifest.content, manifest.shape, meta);
-    return new Entry({ id: manifest.content, task, stored, facts: manifest.facts, spec });
+  #judge({ stored, facts }: Entry, { digest }: TaskSpec): ReturnType<typeof freshness> {
+    const { checkedAt, freshUntil } = stored.meta;
+    const { heuristicFreshMs: heuristicMs, clock } = this.#parts;
+    return freshness({ digest, facts, checkedAt, freshUntil, now: clock.wall(), heuristicMs });
+  }
+
+  /** The source failed: a stale content where the operator allows it, else the fault. */
+  #despite(fault: Fault, known: Entry | undefined): Opened {
+    if (known === undefined) throw fault;
+    const { checkedAt, freshUntil } = known.stored.meta;
+    const now = this.#parts.clock.wall();
+    const why = fault.toValue();
+    if (!usableStale({ checkedAt, freshUntil, now }, why, this.#parts.staleIfErrorMs)) throw fault;
+    return { entry: this.#adopt(known), stale: { checkedAt: checkedAt ?? now, why } };
   }
 
   #adopt(entry: Entry): Entry {
@@ -187,9 +197,19 @@ export class Cache {
     if (before === entry) return entry;
     if (before !== undefined) this.#forget(before);
     this.#current.set(entry.task, entry);
+    this.#watch(entry);
     this.#parts.events.shaped(entry);
     for (const piece of entry.stored.held) this.#parts.events.pieceHeld(entry, piece);
     return entry;
+  }
+
+  #watch({ stored }: Entry): void {
+    if (this.#watched.has(stored)) return;
+    this.#watched.add(stored);
+    stored.onLost((pieces) => {
+      const entry = this.find(stored.id);
+      if (entry?.stored === stored) this.#parts.events.spoilt(entry, pieces);
+    });
   }
 
   /** Starts a read of the source; gives the content as soon as the answer's head says what it is. */
@@ -203,7 +223,7 @@ export class Cache {
     const id = same ?? contentFor(task, { digest: spec.digest, facts, length }, this.#parts.unique);
     const shape: ContentShape = { length, pieceSize: pieceSizeFor(length) };
     const stored = await this.#parts.store.create(id, shape, {
-      url: shown(spec),
+      url: shownUrl(spec),
       facts,
       ...this.#checked(answer.freshForMs),
     });
@@ -213,6 +233,7 @@ export class Cache {
     const before = this.#current.get(task);
     if (before !== undefined) this.#forget(before);
     this.#current.set(task, entry);
+    this.#watch(entry);
     this.#parts.events.shaped(entry);
     for (const piece of stored.held) this.#parts.events.pieceHeld(entry, piece);
     this.#track(this.#fill(entry, answer));
@@ -265,17 +286,8 @@ export class Cache {
   }
 
   async #complete(entry: Entry, digest: string | undefined): Promise<void> {
-    const { stored, facts, id } = entry;
-    const digests = Buffer.alloc(pieceCount(stored.shape) * 32);
-    for (let piece = 0; piece * 32 < digests.length; piece++) digests.set(stored.digestOf(piece) ?? [], piece * 32);
-    const manifest = signManifest(this.#parts.secret, {
-      content: id,
-      shape: stored.shape,
-      facts,
-      digests: digests.toString('base64'),
-      ...(digest === undefined ? {} : { digest }),
-    });
-    await stored.annotate({ manifest });
+    const manifest = sealed(this.#parts, entry, digest);
+    await entry.stored.annotate({ manifest });
     entry.settle({ manifest });
     this.#failures.forget(entry.task, entry.spec);
     this.#parts.events.completed(entry);
@@ -323,10 +335,4 @@ export class Cache {
     const tracked = work.finally(() => this.#running.delete(tracked));
     this.#running.add(tracked);
   }
-}
-
-/** What may be kept and shown of a URL: no user, no password, no query. */
-function shown(spec: TaskSpec): string {
-  const url = URL.parse(spec.url);
-  return url === null ? '' : `${url.protocol}//${url.host}${url.pathname}`;
 }

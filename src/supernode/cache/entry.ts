@@ -5,7 +5,7 @@
 import type { Fault } from '../../protocol/faults.ts';
 import type { ContentId, TaskId } from '../../protocol/ids.ts';
 import type { ContentShape } from '../../protocol/piece.ts';
-import type { Manifest, SourceFacts, TaskSpec } from '../../protocol/task.ts';
+import type { Manifest, SourceFacts, Staleness, TaskSpec } from '../../protocol/task.ts';
 import type { StoredContent } from '../../store/store.ts';
 
 export class Entry {
@@ -49,3 +49,6 @@ export class Entry {
     this.#waiting.clear();
   }
 }
+
+/** What an asker gets; `stale` when the source could not be asked whether it is still right. */
+export type Opened = { readonly entry: Entry; readonly stale?: Staleness };

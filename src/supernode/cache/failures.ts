@@ -20,8 +20,12 @@ export class Failures {
     this.#known = new LRUCache({ max: MAX_REMEMBERED });
   }
 
+  get count(): number {
+    return this.#known.size;
+  }
+
   find(task: TaskId, spec: TaskSpec): Fault | undefined {
-    for (const key of [task, keyOf(task, spec)]) {
+    for (const key of [task, askerKey(task, spec)]) {
       const known = this.#known.get(key);
       if (known !== undefined && this.#clock.now() < known.until) return known.fault;
     }
@@ -34,16 +38,17 @@ export class Failures {
    */
   remember(task: TaskId, spec: TaskSpec, fault: Fault): void {
     if (fault.code !== 'source-refused' && fault.code !== 'source-unreachable') return;
-    const key = fault.code === 'source-unreachable' ? task : keyOf(task, spec);
+    const key = fault.code === 'source-unreachable' ? task : askerKey(task, spec);
     this.#known.set(key, { fault, until: this.#clock.now() + Math.max(this.#rememberMs, fault.retryAfterMs ?? 0) });
   }
 
   forget(task: TaskId, spec: TaskSpec): void {
     this.#known.delete(task);
-    this.#known.delete(keyOf(task, spec));
+    this.#known.delete(askerKey(task, spec));
   }
 }
 
-function keyOf(task: TaskId, spec: TaskSpec): string {
+/** Who asks in the same words gets the same answer: URL, headers and trust, of which only a digest is kept. */
+export function askerKey(task: TaskId, spec: TaskSpec): string {
   return `${task}|${sha256Hex(JSON.stringify(placeOf(spec)))}`;
 }

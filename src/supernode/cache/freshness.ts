@@ -1,4 +1,5 @@
 /** PURE. May a content that was read once be used now, or must the source be asked first? */
+import type { FaultValue } from '../../protocol/faults.ts';
 import type { Digest, SourceFacts } from '../../protocol/task.ts';
 
 export type Freshness = 'fresh' | 'revalidate' | 'read-again';
@@ -27,4 +28,18 @@ export function freshness(known: FreshnessFacts): Freshness {
   const said = known.freshUntil !== undefined && known.freshUntil >= (known.checkedAt ?? 0);
   if (!said && known.checkedAt !== undefined && known.now < known.checkedAt + known.heuristicMs) return 'fresh';
   return 'read-again';
+}
+
+/**
+ * May a content that went stale be used because its source cannot be reached? Only for so long as the operator said
+ * (RFC 5861 has the idea), and never when the source did answer: a "no" is an answer.
+ */
+export function usableStale(
+  known: { readonly checkedAt: number | undefined; readonly freshUntil: number | undefined; readonly now: number },
+  fault: FaultValue,
+  staleIfErrorMs: number,
+): boolean {
+  if (fault.code !== 'source-unreachable' || staleIfErrorMs <= 0) return false;
+  const wentStale = known.freshUntil ?? known.checkedAt;
+  return wentStale !== undefined && known.now < wentStale + staleIfErrorMs;
 }
