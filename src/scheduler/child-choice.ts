@@ -66,7 +66,7 @@ export class ChildChooser {
       const at = this.#best(left);
       const child = this.#peers[at] ?? -1;
       const host = swarm.hosts[child] ?? parent;
-      const query = queryFor({ swarm, parent, child: host }, now, this.#limits);
+      const query = queryFor({ swarm, parent, child: host, repeats: false }, now, this.#limits);
       const piece = choosePiece(query, this.#limits.walkPieces, this.#random);
       if (piece !== NO_PIECE) {
         this.#choice.child = child;

@@ -93,35 +93,43 @@ export class Dispatcher {
     }
   }
 
-  /** Idle parents get another look when a child needs something. */
+  /** Idle parents get another look when a child needs something; the seed, which may repeat a piece here, is the last. */
   #feed(child: Host, now: Millis): void {
     const { limits } = this.#core;
     for (const swarm of this.#core.swarmsOf.of(child).all) {
-      if (swarm.idle.size === 0) continue;
-      const peer = swarm.peerOf(child);
-      if (!swarm.wantsMore(peer)) continue;
-      let looks = swarm.size <= limits.poorestFirstHosts ? limits.poorestFirstHosts : IDLE_LOOKS;
-      for (const parent of swarm.idle) {
-        if (looks-- === 0 || !child.hasDownRoom(swarm.pieceSize, limits)) break;
-        if (parent === child) continue;
-        swarm.idle.delete(parent);
-        if (!parent.serves || !parent.hasUpRoom(swarm.pieceSize, limits)) continue;
-        if (child.downs > 0 && child.downBacklogMs(now, limits) > parent.upBacklogMs(now, limits) + limits.slackMs) {
-          swarm.idle.add(parent);
-          continue;
+      if (swarm.idle.size === 0 || !swarm.wantsMore(swarm.peerOf(child))) continue;
+      const parents = someIdle(swarm, swarm.size <= limits.poorestFirstHosts ? limits.poorestFirstHosts : IDLE_LOOKS);
+      for (let gave = true; gave; ) {
+        gave = false;
+        for (const parent of parents) {
+          if (!child.hasDownRoom(swarm.pieceSize, limits)) return;
+          if (parent !== child && this.#give(swarm, parent, child, now)) gave = true;
         }
-        if (swarm.peerOf(parent) < 0) continue;
-        const piece = this.#useful(swarm, parent, child, now);
-        swarm.idle.add(parent);
-        if (piece !== NO_PIECE) this.#transfers.begin(swarm, parent, child, piece, now);
       }
     }
+  }
+
+  /** One piece from an idle parent, if its next transfer would not have to wait for the child's downlink. */
+  #give(swarm: Swarm, parent: Host, child: Host, now: Millis): boolean {
+    const { limits } = this.#core;
+    if (swarm.peerOf(parent) < 0 || !parent.serves || !parent.hasUpRoom(swarm.pieceSize, limits)) {
+      swarm.idle.delete(parent);
+      return false;
+    }
+    if (child.downs > 0 && child.downBacklogMs(now, limits) > parent.upBacklogMs(now, limits) + limits.slackMs)
+      return false;
+    const piece = this.#useful(swarm, parent, child, now);
+    if (piece === NO_PIECE) return false;
+    // To the end of the line, so that others are looked at first the next time.
+    swarm.idle.delete(parent);
+    swarm.idle.add(parent);
+    return this.#transfers.begin(swarm, parent, child, piece, now);
   }
 
   #useful(swarm: Swarm, parent: Host, child: Host, now: Millis): number {
     const { limits, random, pairs } = this.#core;
     if (!pairs.mayMeet(parent, child)) return NO_PIECE;
-    return choosePiece(queryFor({ swarm, parent, child }, now, limits), limits.walkPieces, random);
+    return choosePiece(queryFor({ swarm, parent, child, repeats: true }, now, limits), limits.walkPieces, random);
   }
 
   /** A reader's window goes first: its missing pieces in order, each from the parent that is done first. */
@@ -159,4 +167,18 @@ export class Dispatcher {
     for (const swarm of this.#core.swarmsOf.of(host).active) held += swarm.heldCount(swarm.peerOf(host));
     return held;
   }
+}
+
+/** At most `looks` of the swarm's idle hosts, and after them its idle seeds. */
+function someIdle(swarm: Swarm, looks: number): Host[] {
+  const some: Host[] = [];
+  for (const host of swarm.idle) {
+    if (some.length >= looks) break;
+    if (!host.seed) some.push(host);
+  }
+  for (const seed of swarm.seeds) {
+    const host = swarm.hosts[seed];
+    if (host !== undefined && swarm.idle.has(host)) some.push(host);
+  }
+  return some;
 }

@@ -30,22 +30,28 @@ export class ParentChooser {
     let bestMs = Number.POSITIVE_INFINITY;
     const look = (peer: number): void => {
       const host = swarm.hosts[peer];
-      if (host === undefined || !this.#fits({ swarm, child, piece }, host, peer, now)) return;
+      if (
+        host === undefined ||
+        (host.seed && best !== undefined) ||
+        !this.#fits({ swarm, child, piece }, host, peer, now)
+      )
+        return;
       const ms = host.expectedUpMs(swarm.pieceSize, this.#limits);
       if (ms >= bestMs) return;
       best = host;
       bestMs = ms;
     };
-    for (const seed of swarm.seeds) look(seed);
     const slots = swarm.hosts.length;
     if (slots <= this.#limits.smallSwarm * 2) for (let peer = 0; peer < slots; peer++) look(peer);
     else for (let i = 0; i < this.#limits.samples * 2; i++) look(this.#random.below(slots));
+    // The seed comes last, so that hosts give what they can.
+    if (best === undefined) for (const seed of swarm.seeds) look(seed);
     return best;
   }
 
   #fits({ swarm, child, piece }: Wish, host: Host, peer: number, now: Millis): boolean {
     if (host === child || !swarm.rows.held(peer, piece) || !swarm.serves(peer)) return false;
     if (!host.hasUpRoom(swarm.pieceSize, this.#limits) || !this.#mayMeet(host, child)) return false;
-    return mayEnter(queryFor({ swarm, parent: host, child }, now, this.#limits), piece);
+    return mayEnter(queryFor({ swarm, parent: host, child, repeats: true }, now, this.#limits), piece);
   }
 }

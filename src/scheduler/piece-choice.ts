@@ -23,19 +23,21 @@ export type PieceQuery = {
   readonly repeatBefore: Millis;
 };
 
+type Pair = { readonly swarm: Swarm; readonly parent: Host; readonly child: Host; readonly repeats: boolean };
+
 /**
  * What may pass between the two. Inside a group peers feed peers; from outside, and the seed is a group of its own, a piece
- * comes in once. The seed repeats a piece only to hosts of its own IDC that still lack it after a while: when their own
- * uplinks are the narrow place, its uplink is one more.
+ * comes in once. The seed repeats a piece (where the caller lets it) only to hosts of its own IDC that still lack it after a
+ * while: when their own uplinks are the narrow place, its uplink is one more.
  */
-export function queryFor(pair: { swarm: Swarm; parent: Host; child: Host }, now: Millis, limits: Limits): PieceQuery {
-  const { swarm, parent, child } = pair;
+export function queryFor(pair: Pair, now: Millis, limits: Limits): PieceQuery {
+  const { swarm, parent, child, repeats } = pair;
   const peers = { swarm, parent: swarm.peerOf(parent), child: swarm.peerOf(child) };
   const foreign = parent.idc !== child.idc;
   if (!(foreign || parent.seed) || swarm.woes(peers.child) >= limits.desperateFailures)
     return { ...peers, importInto: undefined, repeatBefore: Number.NEGATIVE_INFINITY };
   const repeatAfterMs = Math.max(limits.repeatAfterMs, limits.repeatFactor * swarm.medianMs);
-  const repeatBefore = foreign ? Number.NEGATIVE_INFINITY : now - repeatAfterMs;
+  const repeatBefore = foreign || !repeats ? Number.NEGATIVE_INFINITY : now - repeatAfterMs;
   return { ...peers, importInto: swarm.groupOf(child), repeatBefore };
 }
 

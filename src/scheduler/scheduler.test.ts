@@ -104,6 +104,18 @@ describe('Scheduler', () => {
     expect(lab.assigns().filter(({ parent }) => parent === 'seed')).toHaveLength(32);
   });
 
+  it('takes from hosts that hold all, and not from the seed', () => {
+    const lab = new SchedulerLab([], 32);
+    lab.join('old');
+    lab.enter('old', Bitfield.full(32), 'nothing');
+    lab.advance(10_000);
+    lab.join('new');
+    lab.enter('new', new Bitfield(32), 'all');
+    lab.runDry();
+    expect(lab.assigns()).toHaveLength(32);
+    expect(new Set(lab.assigns().map(({ parent }) => parent))).toEqual(new Set(['old']));
+  });
+
   it('lets the seed repeat a piece that hosts lack for long', () => {
     const lab = new SchedulerLab(['a', 'b'], 1);
     const first = lab.assigns();

@@ -11,4 +11,9 @@ export class Alarm {
     this.#at = wish;
     return wish;
   }
+
+  /** It rang, perhaps a little early: the same wish has to be said again. */
+  rang(): void {
+    this.#at = null;
+  }
 }

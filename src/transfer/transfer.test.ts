@@ -264,6 +264,16 @@ describe('a transfer whose supernode is lost', () => {
     expect(driver.after(1)).toMatchObject([{ type: 'fail', fault: { code: 'supernode-unreachable' } }]);
   });
 
+  it('wishes to be woken again when it was woken a little early', () => {
+    const driver = Driver.fetching(2);
+    driver.on({ type: 'session-lost' });
+    const wishes = (now: number) =>
+      driver.transfer.handle({ type: 'tick' }, now).filter(({ type }) => type === 'wake-at');
+    const [wish] = wishes(driver.now + 1);
+    expect(wish).toBeDefined();
+    expect(wishes(driver.now + 2)).toEqual([wish]);
+  });
+
   it('reads the source when nobody comes back before the first answer', () => {
     const driver = new Driver();
     driver.on({ type: 'start' });

@@ -101,6 +101,7 @@ export class Transfer {
         this.#fail(event.fault);
         break;
       case 'tick':
+        this.#alarm.rang();
         break;
       case 'source-ended':
         this.#sourceEnded(event.read, now);
