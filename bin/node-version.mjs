@@ -2,7 +2,6 @@
  * What every program of ours asks before its first import: is this Node new enough to run TypeScript as it stands? Plain
  * JavaScript that Node 12 and later can read, so that an old Node says what is wrong and not where its parser stopped.
  */
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { constants } from 'node:os';
@@ -45,6 +44,8 @@ function keepCompiled() {
 }
 
 function takeOver(node, script) {
+  // Loaded only here: every start of dfget would pay for it.
+  const { spawn } = module.createRequire(import.meta.url)('child_process');
   const child = spawn(node, [script, ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code === null ? 128 + constants.signals[signal] : code));

@@ -5,7 +5,7 @@
  */
 import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { Fault } from '../protocol/faults.ts';
+import { Fault, type FaultValue, isFaultCode } from '../protocol/faults.ts';
 
 const NOBODY_THERE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED']);
 const MAX_HEAD_BYTES = 16 * 1024;
@@ -53,6 +53,21 @@ export async function requestAgent(socket: Socket, method: string, path: string,
     status ??= parseStatus(value);
     if (value === '') return { status, lines };
   }
+}
+
+/** An answer other than 200 has one fault as its body. */
+export async function refusalOf(status: number, lines: AsyncIterable<string>): Promise<Fault> {
+  let text = '';
+  for await (const line of lines) text += line;
+  let value: { fault?: FaultValue } & Partial<FaultValue> = {};
+  try {
+    value = JSON.parse(text) as typeof value;
+  } catch {
+    // not JSON: then the status is all there is
+  }
+  const fault = value.fault ?? value;
+  if (isFaultCode(fault.code)) return Fault.fromValue({ ...fault, code: fault.code, message: fault.message ?? '' });
+  return new Fault('agent-unreachable', `the agent answered ${status}: ${text.slice(0, 200)}`);
 }
 
 function parseStatus(line: string): number {

@@ -95,7 +95,7 @@ describe('a download', () => {
       localLimit: 20 * 1024 * 1024,
       timeoutMs: 180_000,
       copy: true,
-      sync: false,
+      sync: true,
       output: join(home, 'out'),
     } satisfies AgentDownloadRequest);
   });
@@ -152,6 +152,84 @@ describe('a download', () => {
     child.kill('SIGINT');
     expect(await ended).toMatchObject({ code: 130, stderr: expect.stringContaining('interrupted') });
     await gone.promise;
+  });
+});
+
+describe('a batch', () => {
+  const answerAll = (answer: (item: number, file: { url: string; output: string }) => DownloadEvent[]) =>
+    startAgent((_, response) => {
+      const { files } = JSON.parse(asked.at(-1)?.text ?? '') as { files: { url: string; output: string }[] };
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      const lines = files.flatMap((file, item) => answer(item, file).map((event) => ({ item, ...event })));
+      response.end(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    });
+
+  it('goes to the agent in portions; what is common is said once', async () => {
+    await answerAll(() => [OPENED, DONE]);
+    const list = Array.from({ length: 300 }, (_, index) => `http://a/${index} out/${index}`).join('\n');
+    writeFileSync(join(home, 'list'), list);
+    const { ended } = dfget('--home', home, '--input-file', 'list', '--header', 'A: b', '--no-sync');
+    expect(await ended).toEqual({
+      code: 0,
+      stdout: expect.stringContaining('saved 300 of 300 files: 2.9 KiB'),
+      stderr: '',
+    });
+    expect(asked.map(({ method, url }) => `${method} ${url}`)).toEqual(Array(2).fill('POST /v1/batches'));
+    const bodies = asked.map(({ text }) => JSON.parse(text));
+    expect(bodies[0]).toMatchObject({ spec: { headers: [['A', 'b']], filter: [] }, pattern: 'p2p', sync: false });
+    const files = bodies.flatMap((body) => body.files).sort((a, b) => a.url.localeCompare(b.url));
+    expect(files[1]).toEqual({ url: 'http://a/1', output: join(home, 'out', '1') });
+    expect(files).toHaveLength(300);
+  });
+
+  it('tells each failure by its file, and ends with the highest exit code', async () => {
+    const faults = { b: { code: 'source-refused', message: 'no' }, c: { code: 'no-space', message: 'full' } } as const;
+    await answerAll((_, { url }) => {
+      const fault = faults[url.at(-1) as 'b' | 'c'];
+      return fault === undefined ? [OPENED, DONE] : [{ type: 'failed', fault }];
+    });
+    const files = ['a', 'b', 'c'].flatMap((name) => ['-u', `http://s/${name}`, '-o', `${name}.out`]);
+    const end = await dfget('--home', home, ...files).ended;
+    expect(end.code).toBe(6);
+    expect(end.stderr.split('\n')).toEqual([
+      expect.stringContaining(`dfget: ${join(home, 'b.out')}: no`),
+      expect.stringContaining(`dfget: ${join(home, 'c.out')}: full`),
+      '',
+    ]);
+    expect(end.stdout).toContain('saved 1 of 3 files');
+    expect(end.stdout).toContain('2 failed');
+  });
+
+  it('names the file in every event of --json', async () => {
+    await answerAll(() => [OPENED, DONE]);
+    const { stdout } = await dfget('--home', home, '-u', 'http://s/a', '-u', 'http://s/b', '--json').ended;
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events.slice(0, 2)).toEqual([
+      { file: join(home, 'a'), ...OPENED },
+      { file: join(home, 'a'), ...DONE },
+    ]);
+    expect(events.at(-1)).toMatchObject({ type: 'summary', files: 2, saved: 2, failed: 0, bytes: 20 });
+  });
+
+  it('a file with an impossible place fails alone, two files for one place are a mistake', async () => {
+    await answerAll(() => [OPENED, DONE]);
+    const files = ['-u', 'http://s/a', '-o', '/dev/null', '-u', 'http://s/b', '-o', 'b'];
+    expect(await dfget('--home', home, ...files).ended).toMatchObject({
+      code: 8,
+      stdout: expect.stringContaining('saved 1 of 2 files'),
+    });
+    expect(await dfget('--home', home, '-u', 'http://s/a', '-u', 'http://t/a').ended).toMatchObject({ code: 2 });
+  });
+
+  it('fails when the agent goes away in the middle', async () => {
+    await startAgent((_, response) => {
+      response.write(`${JSON.stringify({ item: 0, ...DONE })}\n`, () => response.destroy());
+    });
+    const end = await dfget('--home', home, '-u', 'http://s/a', '-u', 'http://s/b', '-o', 'n/a', '-o', 'n/b').ended;
+    expect(end).toMatchObject({ code: 1, stderr: expect.stringContaining('the agent went away') });
   });
 });
 

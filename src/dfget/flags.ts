@@ -27,8 +27,14 @@ export const AGENT_FLAGS = {
 } as const satisfies FlagTable;
 
 export const DOWNLOAD_FLAGS = {
-  url: { kind: 'text', short: 'u', value: 'URL', help: 'what to download: http, https, s3, hf or file' },
-  output: { kind: 'text', short: 'o', value: 'FILE', help: 'where to (the last part of the URL, in this folder)' },
+  url: {
+    kind: 'list',
+    short: 'u',
+    value: 'URL',
+    help: 'what to download: http, https, s3, hf or file; may be repeated',
+  },
+  output: { kind: 'list', short: 'o', value: 'FILE', help: 'where to (the last part of the URL, in this folder)' },
+  'input-file': { kind: 'text', value: 'LIST', help: 'lines of URL OUTPUT [DIGEST] to download, - for standard input' },
   digest: { kind: 'text', value: 'ALGO:HEX', help: 'digest of the whole: sha256, sha512, sha1 or md5' },
   md5: { kind: 'text', short: 'm', value: 'HEX', help: 'the same as --digest md5:HEX' },
   identifier: { kind: 'text', short: 'i', value: 'TEXT', help: 'tells contents of one URL apart' },
@@ -41,6 +47,7 @@ export const DOWNLOAD_FLAGS = {
   timeout: { kind: 'duration', short: 'e', value: 'TIME', help: 'limit for the whole download' },
   clientqueue: { kind: 'integer', value: 'N', help: 'pieces that may wait for the disk' },
   copy: { kind: 'boolean', help: 'the output shares no blocks with the cache' },
+  'no-sync': { kind: 'boolean', help: 'do not wait until the output has reached the disk itself' },
   insecure: { kind: 'boolean', help: 'do not verify the certificate of the source' },
   cacerts: { kind: 'list', value: 'FILE,…', help: 'PEM files with authorities to trust for the source' },
   callsystem: { kind: 'text', value: 'NAME', help: 'who asks, for logs and statistics' },
@@ -65,7 +72,7 @@ export function parseDownloadFlags(args: readonly string[]): DownloadFlags {
   return values;
 }
 
-export function urlOf({ url }: Pick<DownloadFlags, 'url'>): URL {
+export function urlOf(url: string | undefined): URL {
   if (url === undefined || url === '') throw new Fault('usage', 'give the URL to download with --url');
   const parsed = URL.parse(url);
   if (parsed === null) throw new Fault('usage', `--url ${JSON.stringify(withoutSecrets(url))} is not an absolute URL`);

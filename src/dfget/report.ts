@@ -2,6 +2,7 @@
 import { printDuration, printRate, printSize } from '../base/units.ts';
 import type { DownloadEvent } from '../peer/engine.ts';
 import { FAULTS, type FaultValue } from '../protocol/faults.ts';
+import type { BatchSummary } from './batch-tally.ts';
 
 type Done = Extract<DownloadEvent, { type: 'done' }>;
 
@@ -27,6 +28,22 @@ export function staleLine({ result: { stale } }: Done): string | undefined {
   if (stale === undefined) return undefined;
   const since = new Date(stale.checkedAt).toISOString();
   return `dfget: the content may be out of date: it was right at ${since}, and ${stale.why.message.replace(/\s+/g, ' ')}`;
+}
+
+/** The last word of many files. */
+export function batchLine(summary: BatchSummary, millis: number): string {
+  const { files, saved, failed, bytes, fromPeers, fromSupernode, fromSource, fromDisk } = summary;
+  const all = fromPeers + fromSupernode + fromSource + fromDisk;
+  const shares = [
+    share(fromPeers, all, 'peers'),
+    share(fromSupernode, all, 'the supernode'),
+    share(fromSource, all, 'the source'),
+    share(fromDisk, all, 'the own disk'),
+  ].filter((text) => text !== '');
+  const rate = millis > 0 ? `, ${Math.round((saved / millis) * 1000)} files/s` : '';
+  const lost = failed === 0 ? '' : `; ${failed} failed`;
+  const from = shares.length === 0 ? '' : `; ${shares.join(', ')}`;
+  return `saved ${saved} of ${files} files: ${printSize(bytes)} in ${printDuration(millis)}${rate}${from}${lost}`;
 }
 
 function share(bytes: number, all: number, name: string): string {

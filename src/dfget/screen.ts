@@ -17,8 +17,8 @@ export function jsonScreen({ stdout }: ScreenStreams): Screen {
   return { show: (event) => void stdout.write(`${JSON.stringify(event)}\n`), end: () => undefined };
 }
 
-/** `bar` is drawn on standard error and wiped at the end; else lines go to standard output. */
-export function textScreen({ stdout, stderr }: ScreenStreams, bar: boolean): Screen {
+/** `bar` is drawn on standard error and wiped at the end; else lines go to standard output. `label` goes before each. */
+export function textScreen({ stdout, stderr }: ScreenStreams, bar: boolean, label = () => ''): Screen {
   let state: ProgressState | undefined;
   let drawnAt = performance.now();
   let drawn = false;
@@ -30,8 +30,9 @@ export function textScreen({ stdout, stderr }: ScreenStreams, bar: boolean): Scr
       if (now - drawnAt < (bar ? REDRAW_MS : PLAIN_LINE_MS)) return;
       drawnAt = now;
       drawn = true;
-      if (bar) stderr.write(`\r\x1b[K${barLine(state, (stderr.columns ?? PLAIN_COLUMNS + 1) - 1)}`);
-      else stdout.write(`${plainLine(state)}\n`);
+      if (bar)
+        stderr.write(`\r\x1b[K${label()}${barLine(state, (stderr.columns ?? PLAIN_COLUMNS + 1) - 1 - label().length)}`);
+      else stdout.write(`${label()}${plainLine(state)}\n`);
     },
     end() {
       if (bar && drawn) stderr.write('\r\x1b[K');

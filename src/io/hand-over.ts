@@ -34,10 +34,8 @@ const withoutReflink = new Set<string>();
 
 export async function handOverFile(request: HandOverRequest): Promise<HandOverWay> {
   const { to } = request;
-  const kind = await kindOf(to);
-  if (kind === 'folder') throw new Fault('local-io', `cannot write ${to}: it is a folder; give the name of a file`);
-  if (kind === 'other') throw new Fault('local-io', `cannot write ${to}: it is no plain file; give another name`);
-  const fresh = join(dirname(to), `.${basename(to).slice(0, 64)}.${randomBytes(6).toString('hex')}.dfget`);
+  await checkPlace(to);
+  const fresh = freshName(to);
   try {
     const way = await make(request, fresh);
     const made = await stampAt(fresh);
@@ -53,6 +51,33 @@ export async function handOverFile(request: HandOverRequest): Promise<HandOverWa
     await removeFile(fresh).catch(() => undefined);
     throw error;
   }
+}
+
+/** The same for bytes in memory. */
+export async function handOverBytes(bytes: Uint8Array, to: string, sync: boolean): Promise<void> {
+  await checkPlace(to);
+  const fresh = freshName(to);
+  try {
+    await diskCall<void>('write', to, (done) =>
+      fs.writeFile(fresh, bytes, { mode: OUTPUT_MODE, flag: 'wx', flush: sync }, (error) => done(error)),
+    );
+    await rename(fresh, to);
+  } catch (error) {
+    // The first error is the one to tell; a leftover is only untidy.
+    await removeFile(fresh).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function checkPlace(to: string): Promise<void> {
+  const kind = await kindOf(to);
+  if (kind === 'folder') throw new Fault('local-io', `cannot write ${to}: it is a folder; give the name of a file`);
+  if (kind === 'other') throw new Fault('local-io', `cannot write ${to}: it is no plain file; give another name`);
+}
+
+/** Beside the output, so that the last step is a rename; hidden, because it is nobody's file yet. */
+function freshName(to: string): string {
+  return join(dirname(to), `.${basename(to).slice(0, 64)}.${randomBytes(6).toString('hex')}.dfget`);
 }
 
 async function make(request: HandOverRequest, fresh: string): Promise<HandOverWay> {

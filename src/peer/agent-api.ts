@@ -5,11 +5,10 @@
 import type { Clock } from '../base/clock.ts';
 import { ApiServer } from '../io/api-server.ts';
 import type { Log } from '../io/log.ts';
-import { Fault } from '../protocol/faults.ts';
 import type { StoredContent } from '../store/store.ts';
 import type { AgentEngine } from './agent.ts';
-import { parseDownloadRequest, parseLimits, type RequestDefaults } from './agent-request.ts';
-import type { AgentDownloadRequest, Download, DownloadEvent } from './engine.ts';
+import { parseBatchRequest, parseDownloadRequest, parseLimits, type RequestDefaults } from './agent-request.ts';
+import { tellBatch, tellOne } from './telling.ts';
 
 export type AgentApiOptions = {
   readonly engine: AgentEngine;
@@ -20,13 +19,6 @@ export type AgentApiOptions = {
   readonly defaults: RequestDefaults;
   /** POST /v1/stop was asked. */
   readonly onStop: () => void;
-};
-
-/** Where event lines go: the part of a response that is used here. */
-type Lines = {
-  readonly writableNeedDrain: boolean;
-  write(line: string): boolean;
-  end(): void;
 };
 
 const NDJSON = { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' };
@@ -43,7 +35,16 @@ export function agentApi(options: AgentApiOptions): ApiServer {
     // The asker who hangs up is done with it.
     reply.raw.on('close', () => download.release());
     reply.raw.on('error', () => download.release());
-    void tell(asked, download, reply.raw, clock);
+    void tellOne(asked, download, reply.raw, clock);
+  });
+  api.app.post('/v1/batches', (request, reply) => {
+    const requests = parseBatchRequest(request.body, defaults);
+    const hungUp = new AbortController();
+    reply.hijack();
+    reply.raw.writeHead(200, NDJSON);
+    reply.raw.on('close', () => hungUp.abort());
+    reply.raw.on('error', () => hungUp.abort());
+    void tellBatch({ engine, requests, clock, signal: hungUp.signal }, reply.raw);
   });
   api.app.get('/v1/status', async () => ({
     version: options.version,
@@ -67,34 +68,6 @@ export function agentApi(options: AgentApiOptions): ApiServer {
     void reply.send({ stopping: true, pid: process.pid });
   });
   return api;
-}
-
-/** Tells the life of one download in lines, then puts the file where it was asked for. */
-async function tell(request: AgentDownloadRequest, download: Download, lines: Lines, clock: Clock): Promise<void> {
-  const since = clock.now();
-  const say = (event: DownloadEvent) => lines.write(`${JSON.stringify(event)}\n`);
-  // A reader that is slow misses progress, never an event.
-  const unsubscribe = download.onProgress((progress) => {
-    if (!lines.writableNeedDrain) say({ type: 'progress', ...progress });
-  });
-  try {
-    const { content, shape, stale } = await download.opened;
-    const warning = stale === undefined ? {} : { stale };
-    say({ type: 'opened', task: download.task, content, length: shape.length, ...warning });
-    // Who joins a running download sees at once how far it is.
-    say({ type: 'progress', ...download.progress });
-    const result = await download.finished;
-    unsubscribe();
-    const { output, copy, sync } = request;
-    const by = await download.handOver(output, { copy, sync });
-    say({ type: 'done', result, output, by, millis: Math.round(clock.now() - since) });
-  } catch (error) {
-    say({ type: 'failed', fault: Fault.of(error).toValue() });
-  } finally {
-    unsubscribe();
-    lines.end();
-    download.release();
-  }
 }
 
 function shownLimits(engine: AgentEngine): { readonly down: number | null; readonly up: number | null } {

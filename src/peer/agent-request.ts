@@ -11,6 +11,9 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const PATTERNS: readonly Pattern[] = ['p2p', 'cdn', 'source'];
 
+/** More go in several batches. */
+export const MAX_BATCH_FILES = 1024;
+
 /** What a request leaves open. */
 export type RequestDefaults = {
   readonly localLimit?: number | undefined;
@@ -46,6 +49,25 @@ export function parseDownloadRequest(body: unknown, defaults: RequestDefaults): 
     ...optional('timeoutMs', positive(fields, 'timeoutMs')),
     ...optional('clientQueue', positive(fields, 'clientQueue') ?? defaults.clientQueue),
   };
+}
+
+/**
+ * A request whose `files` (url, output and digest each) stand in the places of the one file's. Throws Fault usage, which
+ * names the first file that is wrong.
+ */
+export function parseBatchRequest(body: unknown, defaults: RequestDefaults): readonly AgentDownloadRequest[] {
+  const { files, ...shared } = fieldsOf(body);
+  if (!Array.isArray(files) || files.length === 0 || files.length > MAX_BATCH_FILES)
+    throw wrong('files', `a list of 1 to ${MAX_BATCH_FILES}`);
+  return files.map((file, index) => {
+    try {
+      const { url, output, digest } = fieldsOf(file);
+      const spec = { ...fieldsOf(shared.spec), url, ...(digest === undefined ? {} : { digest }) };
+      return parseDownloadRequest({ ...shared, spec, output }, defaults);
+    } catch (error) {
+      throw new Fault('usage', `file ${index}: ${Fault.of(error).message}`, { cause: error });
+    }
+  });
 }
 
 /** `{ down, up }` in bytes per second; null = unlimited, absent = as it is. Throws Fault usage. */

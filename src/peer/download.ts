@@ -12,6 +12,7 @@ import type { TransferCommand, TransferEvent } from '../transfer/events.ts';
 import { Transfer } from '../transfer/transfer.ts';
 import type { DownloadProgress, DownloadRequest, DownloadResult, OpenedContent } from './engine.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { InlineContent } from './inline-content.ts';
 import { Jobs } from './jobs.ts';
 import { type OpenedMessage, Place } from './place.ts';
 import { type Reader, Readers } from './readers.ts';
@@ -228,7 +229,8 @@ export class DownloadCore {
     const { id, shape, held, meta } = content;
     if (fresh) {
       this.#tally.reset(shape);
-      for (const piece of held) this.#tally.add('fromDisk', bytesOf(content, piece));
+      const origin = content instanceof InlineContent ? 'fromSupernode' : 'fromDisk';
+      for (const piece of held) this.#tally.add(origin, bytesOf(content, piece));
       this.#jobs.forgetDigest();
       this.#readers.wakeAll();
     }
@@ -328,9 +330,7 @@ export class DownloadCore {
   }
 }
 
-function unique(): string {
-  return crypto.randomUUID().replaceAll('-', '');
-}
+const unique = (): string => crypto.randomUUID().replaceAll('-', '');
 
 function bytesOf(content: StoredContent, piece: PieceIndex): number {
   const { start, end } = pieceSpan(content.shape, piece);

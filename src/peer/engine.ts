@@ -102,3 +102,15 @@ export type AgentDownloadRequest = DownloadRequest & {
   readonly copy: boolean;
   readonly sync: boolean;
 };
+
+/** One line each of the answer to POST /v1/batches. */
+export type BatchEvent = DownloadEvent & {
+  /** Which of the request's files it speaks of, from 0 on. */
+  readonly item: number;
+};
+
+/** Body of POST /v1/batches: what is common to all, and the files. */
+export type AgentBatchRequest = Omit<AgentDownloadRequest, 'output' | 'spec'> & {
+  readonly spec: Omit<TaskSpec, 'url' | 'digest'>;
+  readonly files: readonly { readonly url: string; readonly output: string; readonly digest?: Digest }[];
+};

@@ -2,9 +2,8 @@
  * A content so small that it came inside the supernode's answer: it lives in memory and never costs a file in the store.
  * It stands in for a stored content everywhere. Invariant: all of it is here from the start.
  */
-import { basename, dirname, join } from 'node:path';
 import { Bitfield } from '../base/bitfield.ts';
-import { kindOf, rename, saveAtomically } from '../io/disk.ts';
+import { handOverBytes } from '../io/hand-over.ts';
 import { sha256 } from '../io/hash.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ContentId, PieceIndex } from '../protocol/ids.ts';
@@ -56,14 +55,8 @@ export class InlineContent implements StoredContent {
 
   async verify(): Promise<void> {}
 
-  async handOver(path: string): Promise<HandOver> {
-    const kind = await kindOf(path);
-    if (kind === 'folder' || kind === 'other') {
-      throw new Fault('local-io', `cannot write ${path}: it is no plain file; give another name`);
-    }
-    const fresh = join(dirname(path), `.${basename(path).slice(0, 64)}.${crypto.randomUUID()}.dfget`);
-    await saveAtomically(fresh, this.#bytes);
-    await rename(fresh, path);
+  async handOver(path: string, { sync = false }: { readonly sync?: boolean }): Promise<HandOver> {
+    await handOverBytes(this.#bytes, path, sync);
     return 'copy';
   }
 
