@@ -79,6 +79,12 @@ export async function vitest(...args: readonly string[]): Promise<Tally> {
   }
 }
 
+/** Real container clients; the short form takes small layers and each way once. */
+export function clients(isShort: boolean): Promise<Tally> {
+  process.env.CLIENTS = isShort ? 'short' : 'all';
+  return vitest('--config=test/clients/vitest.config.ts');
+}
+
 type Coverage = Readonly<Record<string, { readonly lines: { readonly total: number; readonly covered: number } }>>;
 
 /** Share of covered lines of all files under `folder`, in per cent; 0 when there is none. */

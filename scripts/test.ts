@@ -1,5 +1,8 @@
-/** `npm test`: everything. Slow unit tests are named *.slow.test.ts; end-to-end tests run real processes. */
-import { coverageGate, importRules, lint, runSteps, types, vitest } from './steps.ts';
+/**
+ * `npm test`: everything. Slow unit tests are named *.slow.test.ts; end-to-end tests run real processes. With --clients
+ * the short form of the tests with real container clients comes last.
+ */
+import { clients, coverageGate, importRules, lint, runSteps, types, vitest } from './steps.ts';
 
 process.exitCode = await runSteps([
   ['types', types],
@@ -8,4 +11,5 @@ process.exitCode = await runSteps([
   ['unit and property tests', () => vitest('--coverage', '--coverage.reporter=json-summary')],
   ['coverage', () => coverageGate(['src/scheduler', 'src/protocol', 'src/store'])],
   ['end-to-end tests', () => vitest('--config=test/e2e/vitest.config.ts')],
+  ...(process.argv.includes('--clients') ? [['real clients, short', () => clients(true)] as const] : []),
 ]);

@@ -119,7 +119,7 @@ async function within(running: Running, limitMs: number): Promise<Ended> {
 }
 
 /** Resolves when somebody listens there. */
-async function ready(running: Running, place: { host: string; port: number } | { path: string }): Promise<void> {
+export async function ready(running: Running, place: { host: string; port: number } | { path: string }): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
   while (!(await answers(place))) {
     if (!running.alive) throw new Error(`it ended at once: ${running.said}`);

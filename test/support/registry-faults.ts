@@ -2,7 +2,6 @@
  * How a registry can misbehave with one blob, and the sending of a body that does. Faults are set per blob and may be
  * combined; those with `times` happen that often and then no more.
  */
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
 const PART_BYTES = 256 * 1024;
@@ -98,7 +97,13 @@ export async function sendBlob(response: ServerResponse, sending: Sending): Prom
 
 async function write(response: ServerResponse, part: Buffer): Promise<void> {
   if (response.write(part)) return;
-  await Promise.race([once(response, 'drain'), once(response, 'close')]);
+  await new Promise<void>((done) => {
+    const over = () => {
+      response.off('drain', over).off('close', over);
+      done();
+    };
+    response.on('drain', over).on('close', over);
+  });
 }
 
 /** RST throws away what is still on its way; FIN lets it arrive. */

@@ -19,6 +19,8 @@ export type TokenServerOptions = {
   readonly validSeconds?: number;
   /** Passwords by user; without it anybody gets a token, anonymous ones too. */
   readonly users?: Readonly<Record<string, string>>;
+  /** Under which URL clients are told to ask; that of the server itself when it is left out. */
+  readonly realm?: string;
   /** No token is given before this is resolved. */
   readonly gate?: Promise<void>;
 };
@@ -59,9 +61,14 @@ export class TokenServer {
     return tokens;
   }
 
-  get realm(): string {
+  /** `ip:port` */
+  get host(): string {
     const { address, port } = this.#server.address() as AddressInfo;
-    return `http://${address}:${port}/token`;
+    return `${address}:${port}`;
+  }
+
+  get realm(): string {
+    return this.#options.realm ?? `http://${this.host}/token`;
   }
 
   challenge(scope: string): string {
