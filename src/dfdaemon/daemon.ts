@@ -16,6 +16,7 @@ import { hijackedHosts, homeFolder, rulesOf, textOf, upstreamTable } from './con
 import { Desk } from './desk.ts';
 import { parseDfgetFlags } from './dfget-flags.ts';
 import { Front, type OwnPage } from './front.ts';
+import { MirrorTokens } from './mirror-tokens.ts';
 import { OwnCredentials } from './registry/own-credentials.ts';
 import type { Settings } from './settings.ts';
 import { Shelf } from './shelf.ts';
@@ -64,6 +65,7 @@ export async function startDaemon(settings: Settings, { log, version }: DaemonPa
   const request = { pattern, nodes: [], noBackToSource: notbs, ...limits };
   const desk = new Desk({
     ...{ table, targets, tokens, tally },
+    mirrorTokens: new MirrorTokens({ table, client, tokens, clock }),
     rules: rulesOf(settings),
     access: new Access(credentials, clock),
     passing: { client, own: credentials },

@@ -7,6 +7,7 @@ import { Fault } from '../protocol/faults.ts';
 import type { Access } from './access.ts';
 import type { Exchange } from './exchange.ts';
 import { allOf, endToEnd, headerOf, pairs, without } from './headers.ts';
+import { type MirrorTokens, withoutMirrorToken } from './mirror-tokens.ts';
 import { type P2pParts, serveP2p } from './p2p.ts';
 import { hasBody, type Passing, passThrough } from './pass-through.ts';
 import { parseDistributionPath } from './registry/distribution-path.ts';
@@ -28,6 +29,7 @@ export type DeskOptions = {
   readonly targets: Targets;
   readonly access: Access;
   readonly tokens: TokenDesk;
+  readonly mirrorTokens: MirrorTokens;
   readonly passing: Passing;
   readonly p2p: P2pParts;
   readonly tally: Tally;
@@ -52,6 +54,8 @@ export class Desk {
     tally.requests++;
     if (allOf(request.rawHeaders, 'via').some((line) => line.includes(name)))
       throw new Fault('usage', 'the request comes from this dfdaemon itself');
+    const isPath = request.url?.startsWith('/') === true && from.target === undefined;
+    if (isPath && (await this.#options.mirrorTokens.answer(request, response, from.origin))) return;
     const { exchange, p2p } = this.#exchange(request, response, from);
     if (await this.#byP2p(exchange, p2p)) return;
     tally.passed++;
@@ -67,7 +71,7 @@ export class Desk {
 
   /** True when it is answered. */
   async #byP2p(exchange: Exchange, p2p: Decision['p2p']): Promise<boolean> {
-    const { access, targets, tally } = this.#options;
+    const { access, targets, tally, tokens } = this.#options;
     const { request, url, origin } = exchange;
     if (p2p === 'never' || request.method !== 'GET' || hasBody(request)) return false;
     const path = parseDistributionPath(url.pathname);
@@ -78,6 +82,9 @@ export class Desk {
       await serveP2p(exchange, { type: 'blob', digest: path.digest }, this.#options.p2p);
       return true;
     }
+    // What else a registry says is of the moment, and for who asks: a rule that leads to a registry does not keep it.
+    if (path.kind !== 'other' || path.repository !== undefined || url.pathname === '/v2/') return false;
+    if (tokens.isToken(url)) return false;
     if (p2p !== 'by-rule' || CONDITIONS.some((name) => request.headers[name] !== undefined)) return false;
     await targets.check(url, origin);
     const reading = await access.read(exchange);
@@ -113,7 +120,7 @@ export class Desk {
     if (target === undefined) throw new Fault('usage', 'the request names no registry that can be asked');
     const { upstream, path, prefix, inner } = target;
     const { url, p2p } = decide(new URL(path, upstream.origin), rules);
-    const headers = this.#headers(request, url.host, upstream.credentials.type);
+    const headers = withoutMirrorToken(this.#headers(request, url.host, upstream.credentials.type));
     const exchange = {
       ...rest,
       url,

@@ -3,7 +3,7 @@
  * auth server is asked once; its answer serves that credential until shortly before the token expires; few requests are
  * at one auth server at a time. Which URLs give tokens is learned from the challenges that registries send.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../base/clock.ts';
 import { SingleFlight } from '../base/single-flight.ts';
@@ -12,7 +12,13 @@ import { parseChallenges, parseTokenAnswer, tokenChallenge } from '../protocol/o
 import { credentialOf, type Exchange } from './exchange.ts';
 import { allOf, endToEnd, headerOf } from './headers.ts';
 import { HEAD_TIMEOUT_MS } from './pass-through.ts';
+import type { CredentialPolicy } from './registry/upstreams.ts';
 import type { UpstreamClient } from './upstream-client.ts';
+
+/** `policy` is the client's unless it is given. */
+export type TokenRequest = Pick<Exchange, 'url' | 'headers' | 'trust' | 'origin'> & Partial<Pick<Exchange, 'policy'>>;
+
+const CLIENT: CredentialPolicy = { type: 'client' };
 
 type Answer = {
   readonly status: number;
@@ -53,23 +59,33 @@ export class TokenDesk {
     if (realm !== null) this.#realms.set(placeOf(realm), true);
   }
 
+  /** Whether tokens are known to come from there. */
+  isToken(url: URL): boolean {
+    return this.#realms.has(placeOf(url));
+  }
+
   /** True when it was a request for a token, and is answered. Faults: source-unreachable, usage. */
   async answer(exchange: Exchange): Promise<boolean> {
     const { request, response, url } = exchange;
-    if (request.method !== 'GET' || !this.#realms.has(placeOf(url))) return false;
-    const key = sha256Hex(JSON.stringify([url.href, credentialOf(exchange)]));
+    if (request.method !== 'GET' || !this.isToken(url)) return false;
+    await this.give(response, exchange);
+    return true;
+  }
+
+  /** Answers with what the auth server says, or said, to this request. Faults: source-unreachable, usage. */
+  async give(response: ServerResponse, request: TokenRequest): Promise<void> {
+    const key = sha256Hex(JSON.stringify([request.url.href, credentialOf({ policy: CLIENT, ...request })]));
     const kept = this.#kept.get(key);
     const fresh = kept !== undefined && this.#clock.now() < kept.until;
-    const answer = fresh ? kept.answer : await this.#asking.do(key, () => this.#ask(key, exchange));
+    const answer = fresh ? kept.answer : await this.#asking.do(key, () => this.#ask(key, request));
     const { status, message, lines, body } = answer;
     response.sendDate = headerOf(lines, 'date') === undefined;
     response.writeHead(status, message, [...lines]);
     response.end(body);
-    return true;
   }
 
   /** The asker may go away; the others still want it. */
-  async #ask(key: string, { url, headers, trust, origin }: Exchange): Promise<Answer> {
+  async #ask(key: string, { url, headers, trust, origin }: TokenRequest): Promise<Answer> {
     const queue = this.#queues.get(url.origin) ?? new Queue(AT_ONCE);
     this.#queues.set(url.origin, queue);
     return await queue
