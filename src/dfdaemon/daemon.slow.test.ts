@@ -87,6 +87,35 @@ describe('as a mirror', () => {
     expect([beyond.status, beyond.headers['content-range']]).toEqual([416, `bytes */${blob.length}`]);
   });
 
+  test('small ranges bring the pieces that they need and no others, in any order and many at once', async () => {
+    const { registry, get } = await started();
+    const blob = randomBytes(24 * MIB);
+    const path = `/v2/r/blobs/${registry.addBlob(blob)}`;
+    const size = 64 * 1024;
+    const starts = Array.from({ length: 24 }, (_, at) => ((at * 7) % 24) * MIB + 12_345);
+    const one = async (start: number) => {
+      const answer = await get(path, { Range: `bytes=${start}-${start + size - 1}` });
+      expect([answer.status, answer.body.equals(blob.subarray(start, start + size))]).toEqual([206, true]);
+    };
+    for (const start of starts.slice(0, 8)) await one(start);
+    await Promise.all(starts.slice(8).map(one));
+    const asked = registry.seen.filter(({ method }) => method === 'GET').map(({ range }) => spanOf(range));
+    const read = asked.slice(1).reduce((sum, { start, end }) => sum + Math.min(end, blob.length) - start, 0);
+    // Pieces of 128 KiB: a range of 64 KiB touches two of them at most.
+    expect(read).toBeLessThanOrEqual(starts.length * 2 * 128 * 1024);
+  });
+
+  test('who reads it all after that gets it all, and it is read once', async () => {
+    const { registry, get } = await started();
+    const blob = randomBytes(8 * MIB);
+    const path = `/v2/r/blobs/${registry.addBlob(blob)}`;
+    await get(path, { Range: 'bytes=4000000-4000099' });
+    expect((await get(path)).body.equals(blob)).toBe(true);
+    const before = registry.count('GET', path);
+    expect((await get(path)).body.equals(blob)).toBe(true);
+    expect(registry.count('GET', path)).toBe(before);
+  });
+
   test('an error is the answer of the registry', async () => {
     const { get } = await started();
     const answer = await get(`/v2/a/blobs/sha256:${'0'.repeat(64)}`);
@@ -102,6 +131,12 @@ describe('as a mirror', () => {
     expect(answer.headers.location).toBe(`/${registry.host}/v2/up/blobs/uploads/1?state=x`);
   });
 });
+
+/** Of a Range header with exclusive end. */
+function spanOf(range = 'bytes=0-'): { start: number; end: number } {
+  const [, from = '0', to = ''] = /^bytes=(\d+)-(\d*)$/.exec(range) ?? [];
+  return { start: Number(from), end: to === '' ? Number.POSITIVE_INFINITY : Number(to) + 1 };
+}
 
 describe('private blobs', () => {
   const basic = 'Basic dTpw';

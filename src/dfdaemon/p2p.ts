@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../io/log.ts';
-import type { Download, DownloadRequest, OpenedContent } from '../peer/engine.ts';
+import type { Download, DownloadProgress, DownloadRequest, OpenedContent } from '../peer/engine.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { Digest, SourceFacts, TaskSpec } from '../protocol/task.ts';
 import type { Reading } from './access.ts';
@@ -38,6 +38,11 @@ export type Wanted =
 
 /** Tries of the engine without a byte gained. */
 const MAX_TRIES = 2;
+/** A part that is as large as these two brings the whole. */
+const LARGE_PART_BYTES = 4 * 1024 * 1024;
+const LARGE_SHARE = 1 / 16;
+/** So much of a content held brings the rest. */
+const HELD_SHARE = 1 / 2;
 /** They belong to this one request, not to the content. */
 const OF_THE_REQUEST = new Set([
   'host',
@@ -106,27 +111,38 @@ class P2pAnswer {
 
   /** True when the answer is out. */
   async #byEngine(): Promise<boolean> {
-    const key = `${this.#digest ?? this.#exchange.url.href} ${credentialOf(this.#exchange)}`;
-    const loan = this.#parts.shelf.take(key, await this.#request());
+    const { shelf } = this.#parts;
+    const request = await this.#request();
+    const whole = `${this.#digest ?? this.#exchange.url.href} ${credentialOf(this.#exchange)}`;
+    const isPart = this.#exchange.request.headers.range !== undefined;
+    const key = isPart ? `${whole} part` : whole;
+    const loan = shelf.take(key, isPart ? { ...request, only: 'window' } : request);
     const { download } = loan;
+    let second: Loan | undefined;
     try {
       const opened = await this.#within(download.opened);
       if (!this.#begin(opened.facts, opened.shape.length)) return true;
+      if (isPart && this.#isMostOfIt(download.progress)) second = shelf.take(whole, request);
       await this.#pour(download, opened);
       this.#exchange.response.end();
       return true;
     } catch (error) {
       this.#why = Fault.of(error);
-      this.#parts.shelf.drop(key, download);
+      shelf.drop(key, download);
+      if (second !== undefined) shelf.drop(whole, second.download);
       if (this.#exchange.signal.aborted) return true;
       return false;
     } finally {
-      this.#finishLoan(loan);
+      second?.end();
+      loan.end();
     }
   }
 
-  #finishLoan(loan: Loan): void {
-    loan.end();
+  /** Worth to be held as a whole: a large part of it is asked for, or many small ones have been. */
+  #isMostOfIt({ length, done }: DownloadProgress): boolean {
+    const { start, end } = this.#span();
+    if (length === null || end === null || this.#endsTheWhole()) return true;
+    return end - start >= Math.max(LARGE_PART_BYTES, length * LARGE_SHARE) || done >= length * HELD_SHARE;
   }
 
   async #request(): Promise<DownloadRequest> {

@@ -7,6 +7,7 @@ export type Seen = {
   readonly method: string;
   readonly url: string;
   readonly authorization: string | undefined;
+  readonly range: string | undefined;
   readonly lines: readonly string[];
 };
 
@@ -76,8 +77,8 @@ export class FakeRegistry {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const { method = '', url = '' } = request;
-    const { authorization } = request.headers;
-    this.seen.push({ method, url, authorization, lines: request.rawHeaders });
+    const { authorization, range } = request.headers;
+    this.seen.push({ method, url, authorization, range, lines: request.rawHeaders });
     const [, repository = '', kind = '', reference = ''] =
       /^\/v2\/(.+)\/(blobs|manifests)\/([^/?]+)$/.exec(url.replace(/[?].*/s, '')) ?? [];
     const accepted = this.accepted.get(repository);

@@ -152,7 +152,10 @@ class HostEngine implements AgentEngine {
     if (this.#closed) throw new Fault('cancelled', 'the agent stops');
     const task = taskIdOf(taskIdentity(request.spec));
     const running = this.#running.get(task);
-    if (running !== undefined && !running.over) return this.#handle(running);
+    if (running !== undefined && !running.over) {
+      if (request.only === undefined) running.wantWhole();
+      return this.#handle(running);
+    }
     const core = new DownloadCore(this.#parts, task, request);
     this.#running.set(task, core);
     if (request.pattern === 'cdn')

@@ -4,12 +4,11 @@
  */
 import { Fault, type FaultValue } from '../protocol/faults.ts';
 import type { PieceIndex, TaskId } from '../protocol/ids.ts';
-import type { PieceWindow } from '../protocol/messages.ts';
 import { pieceSpan } from '../protocol/piece.ts';
 import type { Manifest } from '../protocol/task.ts';
 import type { StoredContent } from '../store/store.ts';
 import type { TransferCommand, TransferEvent } from '../transfer/events.ts';
-import { Transfer } from '../transfer/transfer.ts';
+import type { Transfer } from '../transfer/transfer.ts';
 import type { DownloadProgress, DownloadRequest, DownloadResult, OpenedContent } from './engine.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { InlineContent } from './inline-content.ts';
@@ -20,6 +19,7 @@ import { readableInRanges } from './source-read.ts';
 import type { SupernodeLink } from './supernode-link.ts';
 import { type Origin, Tally } from './tally.ts';
 import { TaskLink } from './task-link.ts';
+import { transferFor } from './transfer-for.ts';
 
 /** Pieces that may wait for the disk, where the user did not say. */
 const CLIENT_QUEUE = 6;
@@ -35,13 +35,14 @@ export class DownloadCore {
   readonly #link: TaskLink;
   readonly #jobs: Jobs;
   readonly #tally = new Tally();
-  readonly #readers = new Readers();
+  readonly #readers = new Readers(() => this.#whole);
   readonly #opened = Promise.withResolvers<OpenedContent>();
   readonly #finished = Promise.withResolvers<DownloadResult>();
   readonly #events: TransferEvent[] = [];
   #dispatching = false;
   #wake: NodeJS.Timeout | undefined;
-  #window: PieceWindow | null = null;
+  /** Somebody wants all of it. */
+  #whole: boolean;
   #why: FaultValue | undefined;
   #fault: Fault | undefined;
   #over = false;
@@ -50,11 +51,12 @@ export class DownloadCore {
     this.task = task;
     this.#parts = parts;
     this.#request = request;
-    this.#transfer = transferOf(parts, request);
+    this.#whole = request.only === undefined;
     const { spec, nodes } = request;
     const { watch, clock, store, supernodes } = parts;
     const place = new Place({ store, watch, unique, wall: () => clock.wall() }, task, spec);
     this.#place = place;
+    this.#transfer = transferFor(parts, request, place);
     const queue = Math.max(1, request.clientQueue ?? CLIENT_QUEUE);
     const dispatch = (event: TransferEvent) => this.#dispatch(event);
     const onLength = (length: number) => this.#lengthKnown(length);
@@ -72,7 +74,8 @@ export class DownloadCore {
       ...{ supernodes, task, spec, nodes },
       sink: {
         having: () => place.prior(),
-        window: () => this.#window,
+        window: () => this.#readers.window,
+        whole: () => this.#whole,
         onOpened: (message) => this.#openedBySupernode(message),
         onEvent: dispatch,
         onManifest: ({ manifest }) => this.#learn(manifest),
@@ -143,8 +146,17 @@ export class DownloadCore {
     this.#dispatch({ type: 'pieces-lost', pieces });
   }
 
-  want(reader: Reader, piece: PieceIndex): void {
-    this.#readers.want(reader, piece);
+  /** Another asker wants all of it. */
+  wantWhole(): void {
+    if (this.#whole) return;
+    this.#whole = true;
+    if (this.content !== undefined) this.#readers.move(this.content.shape, this.content.held);
+    this.#dispatch({ type: 'window', window: this.#readers.window, whole: true });
+  }
+
+  /** The reader needs the pieces from `piece` to, not including, `end`. */
+  want(reader: Reader, piece: PieceIndex, end: number): void {
+    this.#readers.want(reader, piece, end);
     this.#moveWindow();
   }
 
@@ -273,15 +285,15 @@ export class DownloadCore {
   #held(piece: PieceIndex, bytes: number, origin: Origin): void {
     this.#tally.add(origin, bytes);
     this.#readers.wake(piece);
+    if (!this.#whole) this.#moveWindow();
   }
 
   #moveWindow(): void {
     const { content } = this;
-    if (content === undefined || this.#over) return;
-    const window = content.complete ? null : this.#readers.window(content.shape);
-    if (window?.from === this.#window?.from && window?.count === this.#window?.count) return;
-    this.#window = window;
-    this.#dispatch({ type: 'window', window });
+    if (content === undefined || this.#over || content.complete) return;
+    if (this.#readers.move(content.shape, content.held)) {
+      this.#dispatch({ type: 'window', window: this.#readers.window });
+    }
   }
 
   #forget(): void {
@@ -335,16 +347,4 @@ const unique = (): string => crypto.randomUUID().replaceAll('-', '');
 function bytesOf(content: StoredContent, piece: PieceIndex): number {
   const { start, end } = pieceSpan(content.shape, piece);
   return end - start;
-}
-
-function transferOf(parts: EngineParts, request: DownloadRequest): Transfer {
-  const { pattern, noBackToSource, timeoutMs, minRate } = request;
-  return new Transfer({
-    pattern,
-    backToSource: !noBackToSource || pattern === 'source',
-    random: parts.random,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(minRate === undefined ? {} : { minRate }),
-    ...(parts.transferLimits === undefined ? {} : { limits: parts.transferLimits }),
-  });
 }

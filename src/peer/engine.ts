@@ -23,6 +23,8 @@ export type DownloadRequest = {
   readonly minRate?: number;
   /** Pieces that may wait for the disk. */
   readonly clientQueue?: number;
+  /** Only what is read is fetched, until somebody opens the same task for the whole. */
+  readonly only?: 'window';
 };
 
 export type DownloadProgress = {

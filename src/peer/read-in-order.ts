@@ -25,7 +25,7 @@ export async function* readInOrder(
       const stop = Math.min(end, length ?? Number.POSITIVE_INFINITY);
       if (position >= stop) return;
       const piece = Math.floor(position / pieceSize);
-      core.want(reader, piece);
+      core.want(reader, piece, Math.ceil(stop / pieceSize));
       if (!content.held.has(piece)) {
         await core.wait(piece, signal);
         continue;

@@ -2,6 +2,7 @@
  * The in-order readers of one download: who waits for which piece, and which window of pieces is wanted first. Invariant:
  * a waiting reader is woken when its piece comes, when the content is lost for it, and when the download ends.
  */
+import type { Bitfield } from '../base/bitfield.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
 import type { ContentShape } from '../protocol/piece.ts';
@@ -12,25 +13,63 @@ const WINDOW_LEAST_PIECES = 4;
 
 export type Reader = object;
 
-export class Readers {
-  readonly #wanted = new Map<Reader, PieceIndex>();
-  readonly #waiting = new Map<PieceIndex, Set<() => void>>();
+/** From the piece that the reader needs next up to, not including, the one after its last. */
+type Need = { readonly from: PieceIndex; readonly end: number };
 
-  /** The reader needs `piece` next. */
-  want(reader: Reader, piece: PieceIndex): void {
-    this.#wanted.set(reader, piece);
+export class Readers {
+  readonly #whole: () => boolean;
+  readonly #needs = new Map<Reader, Need>();
+  readonly #waiting = new Map<PieceIndex, Set<() => void>>();
+  #window: PieceWindow | null = null;
+
+  /** `whole`: all of the content is wanted in any case. */
+  constructor(whole: () => boolean) {
+    this.#whole = whole;
+  }
+
+  get window(): PieceWindow | null {
+    return this.#window;
+  }
+
+  /** The reader needs `from` next, and all pieces before `end`. */
+  want(reader: Reader, from: PieceIndex, end: number): void {
+    this.#needs.set(reader, { from, end });
   }
 
   /** The reader needs nothing any more. */
   leave(reader: Reader): void {
-    this.#wanted.delete(reader);
+    this.#needs.delete(reader);
   }
 
-  /** What the reader that is furthest behind needs; null = nobody reads. */
-  window(shape: ContentShape): PieceWindow | null {
-    if (this.#wanted.size === 0) return null;
-    const from = Math.min(...this.#wanted.values());
-    return { from, count: Math.max(WINDOW_LEAST_PIECES, Math.ceil(WINDOW_BYTES / shape.pieceSize)) };
+  /** True when the window is another one now. */
+  move(shape: ContentShape, held: Bitfield): boolean {
+    const before = this.#window;
+    const ahead = Math.max(WINDOW_LEAST_PIECES, Math.ceil(WINDOW_BYTES / shape.pieceSize));
+    this.#window = this.#whole() ? this.#furthestBehind(ahead) : this.#inTurn(ahead, held);
+    return before?.from !== this.#window?.from || before?.count !== this.#window?.count;
+  }
+
+  /** What the reader that is furthest behind needs. */
+  #furthestBehind(ahead: number): PieceWindow | null {
+    if (this.#needs.size === 0) return null;
+    return { from: Math.min(...[...this.#needs.values()].map(({ from }) => from)), count: ahead };
+  }
+
+  /**
+   * Where nothing but windows is fetched, each reader has its turn, the longest waiting first, together with those whose
+   * needs touch its own; and nothing is fetched that nobody reads.
+   */
+  #inTurn(ahead: number, held: Bitfield): PieceWindow | null {
+    const missing = [...this.#needs.values()].flatMap(({ from, end }) => {
+      const first = from < held.size ? held.nextClear(from) : from;
+      const stop = Math.min(end, from + ahead);
+      return first === -1 || first >= stop ? [] : [{ from: first, end: stop }];
+    });
+    const [first] = missing;
+    if (first === undefined) return null;
+    let { end } = first;
+    for (const need of missing) if (need.from <= end && need.from >= first.from) end = Math.max(end, need.end);
+    return { from: first.from, count: end - first.from };
   }
 
   /** Resolves at the next `wake` for the piece, or when the signal is aborted. */

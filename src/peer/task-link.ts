@@ -19,6 +19,8 @@ export type TaskLinkSink = {
   /** What is on disk of the task, to be said when it is opened. */
   having(): StoredContent | undefined;
   window(): PieceWindow | null;
+  /** All of it is wanted. */
+  whole(): boolean;
   /** Gives the content its place; what comes after it waits. Does not throw. */
   onOpened(message: OpenedMessage): Promise<void>;
   onEvent(event: TransferEvent): void;
@@ -85,7 +87,7 @@ export class TaskLink implements LinkUser {
         this.#send({ type: 'lost', content: id, pieces: report.pieces });
         break;
       case 'report-window':
-        this.#send({ type: 'window', content: id, window: report.window });
+        this.#send({ ...report, type: 'window', content: id });
         break;
       case 'leave':
         this.#send({ type: 'leave', content: id });
@@ -124,7 +126,8 @@ export class TaskLink implements LinkUser {
     const having = sink.having();
     const window = sink.window();
     const rest = having === undefined ? {} : { having: inventoryEntry(having) };
-    link.open({ task, spec, ...rest, ...(window === null ? {} : { window }) }, this);
+    const only = sink.whole() ? {} : { only: 'window' as const };
+    link.open({ task, spec, ...rest, ...only, ...(window === null ? {} : { window }) }, this);
   }
 
   async #pump(): Promise<void> {

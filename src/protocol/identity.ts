@@ -23,6 +23,11 @@ export function parseDigest(text: string): Digest | undefined {
   return /^[0-9a-f]+$/.test(hex) ? lower : undefined;
 }
 
+/** A digest that cannot be forged: it names the bytes wherever they come from. */
+export function namesBytes(digest: Digest | undefined): boolean {
+  return digest !== undefined && UNFORGEABLE.has(digest.slice(0, digest.indexOf(':')));
+}
+
 /** Throws Fault 'usage' with a line for the user. The text itself may hold a password and is not repeated. */
 export function parseSourceUrl(text: string, schemes: readonly string[] = SOURCE_SCHEMES): URL {
   if (text.trim() === '') throw new Fault('usage', 'the URL is empty');
@@ -57,7 +62,7 @@ export function canonicalUrl(text: string, filter: readonly string[]): string {
 /** Pure text; the caller hashes it. */
 export function taskIdentity(spec: TaskSpec): string {
   const digest = spec.digest === undefined ? undefined : parseDigest(spec.digest);
-  if (digest !== undefined && UNFORGEABLE.has(digest.slice(0, digest.indexOf(':')))) {
+  if (namesBytes(digest)) {
     return JSON.stringify(['dragonfly-1', 'digest', digest]);
   }
   const range = spec.headers

@@ -74,8 +74,8 @@ export type SourceEvent =
 export type OwnEvent =
   /** First event; begins to ask. */
   | { readonly type: 'start' }
-  /** A reader needs these pieces first. */
-  | { readonly type: 'window'; readonly window: PieceWindow | null }
+  /** A reader needs these pieces first. `whole`: what wanted only its windows wants all of the content from now on. */
+  | { readonly type: 'window'; readonly window: PieceWindow | null; readonly whole?: true }
   | { readonly type: 'checked' }
   | { readonly type: 'check-failed'; readonly fault: FaultValue }
   /** The end, by a fault of this host or because nobody wants it any more. */
@@ -100,7 +100,7 @@ export type TransferCommand =
   | { readonly type: 'report-held'; readonly piece: PieceIndex; readonly lease: LeaseId; readonly millis: Millis }
   | { readonly type: 'report-failed'; readonly piece: PieceIndex; readonly lease: LeaseId; readonly fault: FaultCode }
   | { readonly type: 'report-lost'; readonly pieces: readonly PieceIndex[] }
-  | { readonly type: 'report-window'; readonly window: PieceWindow | null }
+  | { readonly type: 'report-window'; readonly window: PieceWindow | null; readonly whole?: true }
   | { readonly type: 'ask-parent'; readonly parent: ParentAddress }
   /**
    * Read the source from piece `from` up to, not including, `end` (null = to the last). While no content is known the

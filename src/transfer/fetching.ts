@@ -7,13 +7,13 @@ import type { Bitfield } from '../base/bitfield.ts';
 import type { Millis } from '../base/clock.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { LeaseId, PieceIndex } from '../protocol/ids.ts';
-import type { PieceWindow } from '../protocol/messages.ts';
 import type { ContentShape } from '../protocol/piece.ts';
 import type { AssignedPiece, AttemptId, PieceEvent, TransferCommand } from './events.ts';
 import { type Attempt, Fetches } from './fetches.ts';
 import type { TransferLimits } from './limits.ts';
 import { Parents } from './parents.ts';
 import { Pieces } from './pieces.ts';
+import type { Wants } from './wants.ts';
 
 /** `later`: a supernode has been asked and will be told what changed since, when it has answered. */
 export type Reporting = 'now' | 'later' | 'never';
@@ -211,7 +211,7 @@ export class Fetching {
   }
 
   /** Without a supernode: asks known parents what they hold, and takes from them what is missing here. */
-  takeFromParents(window: PieceWindow | null, now: Millis): void {
+  takeFromParents(wants: Wants, now: Millis): void {
     const pieces = this.#pieces;
     if (pieces === undefined || !this.canShare) return;
     if (now >= this.#askAt) {
@@ -219,9 +219,9 @@ export class Fetching {
       for (const parent of this.#parents.askable(now)) this.#say({ type: 'ask-parent', parent });
     }
     // Hosts that are left alone begin at different places, so that they have something to give to each other.
-    const begin = window?.from ?? Math.floor(this.#random() * pieces.known);
-    this.#take(pieces, [begin, pieces.known], now);
-    this.#take(pieces, [0, begin], now);
+    const begin = wants.first ?? Math.floor(this.#random() * pieces.known);
+    this.#take(pieces, [begin, Math.min(pieces.known, wants.end)], now);
+    if (wants.whole) this.#take(pieces, [0, begin], now);
   }
 
   #take(pieces: Pieces, [from, end]: readonly [number, number], now: Millis): void {

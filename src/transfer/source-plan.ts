@@ -6,10 +6,10 @@
 import type { Millis } from '../base/clock.ts';
 import type { FaultValue } from '../protocol/faults.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
-import type { PieceWindow } from '../protocol/messages.ts';
 import type { ReadId, TransferCommand } from './events.ts';
 import type { TransferLimits } from './limits.ts';
 import type { Pieces } from './pieces.ts';
+import type { Wants } from './wants.ts';
 
 type SourceRun = { readonly from: PieceIndex; readonly end: PieceIndex | null };
 
@@ -47,9 +47,10 @@ export class SourcePlan {
   }
 
   /** The next read, if it is time; `shared` = parents may bring some of the pieces. Undefined pieces = not known yet. */
-  next(pieces: Pieces | undefined, window: PieceWindow | null, shared: boolean, now: Millis): TransferCommand[] {
+  next(pieces: Pieces | undefined, wants: Wants, shared: boolean, now: Millis): TransferCommand[] {
     if (this.#read !== 0 || now < this.#notBefore) return [];
-    const run = pieces === undefined ? { from: 0, end: null } : this.#run(pieces, window?.from ?? 0, shared);
+    const begin = { from: 0, end: wants.whole ? null : 0 };
+    const run = pieces === undefined ? begin : this.#run(pieces, wants, shared);
     if (run === undefined) return [];
     this.#gained = 0;
     this.#read = ++this.#last;
@@ -87,15 +88,13 @@ export class SourcePlan {
     return read !== 0 && read === this.#read;
   }
 
-  #run(pieces: Pieces, wanted: PieceIndex, shared: boolean): SourceRun | undefined {
-    // Without ranges the source gives all or nothing.
-    if (!this.ranges) return pieces.nextMissing(0) === -1 ? undefined : { from: 0, end: null };
-    let from = pieces.nextMissing(wanted);
-    if (from === -1) from = pieces.nextMissing(0);
+  #run(pieces: Pieces, wants: Wants, shared: boolean): SourceRun | undefined {
+    const from = wants.nextMissing(pieces);
     if (from === -1) return undefined;
-    const end = pieces.missingEnd(from);
-    const most = from + this.#limits.sourceRunPieces;
-    if (!shared) return { from, end };
-    return { from, end: end === null ? most : Math.min(end, most) };
+    // Without ranges the source gives all or nothing.
+    if (!this.ranges) return { from: 0, end: null };
+    const most = Math.min(wants.end, shared ? from + this.#limits.sourceRunPieces : Number.POSITIVE_INFINITY);
+    const end = Math.min(pieces.missingEnd(from) ?? Number.POSITIVE_INFINITY, most);
+    return { from, end: end === Number.POSITIVE_INFINITY ? null : end };
   }
 }

@@ -4,7 +4,8 @@ import type { ParentAddress } from '../protocol/host.ts';
 import { parseHostId } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';
 import type { AssignedPiece, TransferCommand, TransferEvent } from './events.ts';
-import { Transfer, type TransferSettings } from './transfer.ts';
+import type { TransferSettings } from './settings.ts';
+import { Transfer } from './transfer.ts';
 
 export const PIECE = 128 * 1024;
 

@@ -8,8 +8,6 @@
 import type { Millis } from '../base/clock.ts';
 import type { FaultValue } from '../protocol/faults.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
-import type { PieceWindow } from '../protocol/messages.ts';
-import type { Pattern } from '../protocol/task.ts';
 import { Alarm } from './alarm.ts';
 import { Deadline } from './deadline.ts';
 import type { PieceEvent, TransferCommand, TransferEvent } from './events.ts';
@@ -18,20 +16,10 @@ import { patienceMs, TRANSFER_LIMITS, type TransferLimits } from './limits.ts';
 import { isOver, nextPhase, type Phase, type PhaseName, turnOf } from './phase.ts';
 import type { PieceState } from './pieces.ts';
 import { refusalOf, withoutSource } from './refusal.ts';
+import type { TransferSettings } from './settings.ts';
 import { Silence } from './silence.ts';
 import { SourcePlan } from './source-plan.ts';
-
-export type TransferSettings = {
-  readonly pattern: Pattern;
-  /** False = fail instead of reading the source. */
-  readonly backToSource: boolean;
-  readonly timeoutMs?: number;
-  /** Bytes per second under which it takes too long; used where no timeout is given. */
-  readonly minRate?: number;
-  readonly limits?: Partial<TransferLimits>;
-  /** 0 to 1. */
-  readonly random: () => number;
-};
+import { Wants } from './wants.ts';
 
 /** How it stands with the supernode. `refused` until a new session. */
 type Link = 'none' | 'opening' | 'open' | 'lost' | 'refused';
@@ -48,16 +36,17 @@ export class Transfer {
   readonly #deadline: Deadline;
   readonly #silence: Silence;
   readonly #alarm = new Alarm();
+  readonly #wants: Wants;
   #out: TransferCommand[] = [];
   #phase: Phase = { name: 'opening' };
   #link: Link = 'none';
-  #window: PieceWindow | null = null;
   #restarts = 0;
   #openingUntil = Number.POSITIVE_INFINITY;
 
   constructor(settings: TransferSettings) {
     this.#settings = settings;
     this.#limits = { ...TRANSFER_LIMITS, ...settings.limits };
+    this.#wants = new Wants(settings.only === undefined);
     this.#plan = new SourcePlan(this.#limits);
     this.#silence = new Silence(this.#limits);
     this.#deadline = new Deadline(settings.timeoutMs, settings.minRate);
@@ -88,8 +77,8 @@ export class Transfer {
         this.#start(now);
         break;
       case 'window':
-        this.#window = event.window;
-        if (this.#link === 'open') this.#out.push({ type: 'report-window', window: event.window });
+        this.#wants.change(event.window, event.whole === true);
+        if (this.#link === 'open') this.#out.push({ ...event, type: 'report-window' });
         break;
       case 'checked':
         if (this.#phase.name === 'checking') this.#finish();
@@ -156,6 +145,8 @@ export class Transfer {
     this.#plan.ranges = event.ranges;
     this.#fetching.open(event);
     if (event.shape.length !== null) this.#deadline.lengthKnown(event.shape.length);
+    // Where only windows are wanted this read was to find out what there is.
+    if (event.by === 'source' && !this.#wants.whole) this.#plan.gained();
     if (event.by === 'source') return;
     if (this.#link !== 'opening') {
       // The session broke while the content was given its place.
@@ -166,6 +157,9 @@ export class Transfer {
     this.#plan.why = undefined;
     this.#openingUntil = Number.POSITIVE_INFINITY;
     this.#fetching.reporting = 'now';
+    // Said again: it may have become so while the answer was on its way.
+    if (this.#settings.only !== undefined && this.#wants.whole)
+      this.#out.push({ type: 'report-window', window: null, whole: true });
     this.#stopSource();
     if (this.#phase.name !== 'fetching' && this.#phase.name !== 'checking') this.#enter({ name: 'fetching' });
   }
@@ -282,28 +276,34 @@ export class Transfer {
         this.#watchSilence(now);
         break;
       case 'alone':
-        this.#fetching.takeFromParents(this.#window, now);
+        this.#fetching.takeFromParents(this.#wants, now);
         if (now >= this.#phase.until && this.#fetching.idle) this.#toSource(this.#plan.why ?? NO_SUPERNODE, now);
         break;
       case 'sourcing':
-        this.#fetching.takeFromParents(this.#window, now);
+        this.#fetching.takeFromParents(this.#wants, now);
         break;
       default:
         break;
     }
     if (this.#phase.name === 'sourcing') {
       const { pieces, canShare } = this.#fetching;
-      this.#out.push(...this.#plan.next(pieces, this.#window, canShare, now));
+      this.#out.push(...this.#plan.next(pieces, this.#wants, canShare, now));
     }
     this.#fetching.startWaiting();
   }
 
   #watchSilence(now: Millis): void {
-    if (!this.#fetching.idle || now < this.#silence.until) return;
+    if (now < this.#silenceUntil) return;
     if (this.#silence.endured(now)) {
       if (this.#link === 'open') this.#fetching.reporting = 'later';
       this.#ask();
     } else this.#broken({ code: 'supernode-unreachable', message: 'the supernode assigns nothing any more' }, now);
+  }
+
+  /** A supernode need not speak while something is on its way, or nothing is wanted. */
+  get #silenceUntil(): Millis {
+    const quiet = this.#fetching.idle && !this.#wants.satisfied(this.#fetching.pieces);
+    return quiet ? this.#silence.until : Number.POSITIVE_INFINITY;
   }
 
   #stopSource(): void {
@@ -339,7 +339,7 @@ export class Transfer {
     const { idle, nextAskAt } = this.#fetching;
     const turn = turnOf(this.#phase, {
       openingUntil: this.#openingUntil,
-      silenceUntil: idle ? this.#silence.until : Number.POSITIVE_INFINITY,
+      silenceUntil: this.#silenceUntil,
       aloneIdle: idle,
       askAt: nextAskAt,
       readAt: this.#plan.turnAt(now),
