@@ -30,8 +30,8 @@ export class World {
   }
 
   /** `settings` go as they would in the environment. No supernode answers at the default node. */
-  static async start(settings: Readonly<Record<string, unknown>> = {}): Promise<World> {
-    const registry = await new FakeRegistry().start();
+  static async start(settings: Readonly<Record<string, unknown>> = {}, shared?: FakeRegistry): Promise<World> {
+    const registry = shared ?? (await new FakeRegistry().start());
     const folder = mkdtempSync(join(tmpdir(), 'dfd-'));
     return new World(registry, folder, await daemonFor(registry, folder, settings));
   }

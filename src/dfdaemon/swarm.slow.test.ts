@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { silentLog } from '../io/log.ts';
+import { readCommandLine, readSettings } from '../supernode/settings.ts';
+import { type Supernode, startSupernode } from '../supernode/supernode.ts';
+import { World } from './daemon.fixture.ts';
+import { digestOf } from './registry.fixture.ts';
+
+const MIB = 1024 * 1024;
+const closing: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function supernode(): Promise<Awaited<ReturnType<typeof startSupernode>> & { node: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'dfd-sn-'));
+  const line = readCommandLine([
+    '--port',
+    '0',
+    '--download-port',
+    '0',
+    '--bind',
+    '127.0.0.1',
+    '--advertise-ip',
+    '127.0.0.1',
+    '--home-dir',
+    folder,
+  ]);
+  const started = await startSupernode(readSettings(line, {}).values, { log: silentLog, version: 'test' });
+  closing.push(async () => {
+    await started.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return Object.assign(started, { node: `127.0.0.1:${started.controlPort}` });
+}
+
+async function world(node: string, others?: World): Promise<World> {
+  const made = await World.start({ SUPERNODES: node }, others?.registry);
+  closing.push(() => made.close());
+  return made;
+}
+
+describe('with a supernode', () => {
+  test('several daemons take one image: the registry gives each blob once', { timeout: 60_000 }, async () => {
+    const { node } = await supernode();
+    const first = await world(node);
+    const all = [first, await world(node, first), await world(node, first)];
+    const layers = [randomBytes(9 * MIB + 1), randomBytes(100), randomBytes(MIB)];
+    first.registry.addImage('app', 'v1', layers);
+    await Promise.all(
+      all.map(async (one) => {
+        expect((await one.get('/v2/app/manifests/v1')).status).toBe(200);
+        for (const layer of layers) {
+          const answer = await one.get(`/v2/app/blobs/${digestOf(layer)}`);
+          expect(answer.body.equals(layer)).toBe(true);
+        }
+      }),
+    );
+    for (const layer of layers) expect(first.registry.count('GET', digestOf(layer))).toBe(1);
+  });
+
+  test('small ranges come piece by piece, and the whole after them', { timeout: 60_000 }, async () => {
+    const { node } = await supernode();
+    const one = await world(node);
+    const blob = randomBytes(24 * MIB);
+    const path = `/v2/r/blobs/${one.registry.addBlob(blob)}`;
+    const size = 64 * 1024;
+    const starts = Array.from({ length: 16 }, (_, at) => ((at * 5) % 23) * MIB + 77);
+    await Promise.all(
+      starts.map(async (start) => {
+        const answer = await one.get(path, { Range: `bytes=${start}-${start + size - 1}` });
+        expect([answer.status, answer.body.equals(blob.subarray(start, start + size))]).toEqual([206, true]);
+      }),
+    );
+    const status = JSON.parse((await one.get('/status')).body.toString()) as { sent: number };
+    expect(status.sent).toBe(starts.length * size);
+    expect((await one.get(path)).body.equals(blob)).toBe(true);
+    expect(one.registry.count('GET', path)).toBe(1);
+  });
+
+  test('a supernode that dies in the middle does not show', { timeout: 60_000 }, async () => {
+    const started = await supernode();
+    const one = await world(started.node);
+    const blob = randomBytes(6 * MIB);
+    const half = Promise.withResolvers<void>();
+    let held = true;
+    one.registry.misbehave = (request, response, bytes) => {
+      if (request.method !== 'GET' || !held) return false;
+      response.writeHead(200, { 'Content-Length': bytes.length, ETag: '"x"', 'Accept-Ranges': 'bytes' });
+      response.write(bytes.subarray(0, 2 * MIB), () => half.resolve());
+      return true;
+    };
+    const answer = one.get(`/v2/r/blobs/${one.registry.addBlob(blob)}`);
+    await half.promise;
+    held = false;
+    await started.close();
+    const { status, whole, body } = await answer;
+    expect([status, whole, body.equals(blob)]).toEqual([200, true, true]);
+  });
+});
