@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { silentLog } from '../io/log.ts';
 import { readCommandLine, readSettings } from '../supernode/settings.ts';
-import { type Supernode, startSupernode } from '../supernode/supernode.ts';
+import { startSupernode } from '../supernode/supernode.ts';
 import { World } from './daemon.fixture.ts';
 import { digestOf } from './registry.fixture.ts';
 

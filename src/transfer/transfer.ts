@@ -1,9 +1,8 @@
 /**
  * One peer's mind for one task. The only door is `handle`; peer/download.ts is its only driver.
  *
- * Invariants: a piece is in exactly one state; each lease ends exactly once, by a report, by the supernode's cancel, by
- * the end of its session or by `leave`; after `finish` or `fail` nothing follows; without new events the wake-up times
- * alone bring every transfer to an end of its waiting.
+ * Invariants: a piece is in exactly one state; each lease ends once, by a report, a cancel, its session's end or `leave`;
+ * after `finish` or `fail` nothing follows; without events the wake-up times alone end every waiting.
  */
 import type { Millis } from '../base/clock.ts';
 import type { FaultValue } from '../protocol/faults.ts';
