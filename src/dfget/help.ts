@@ -8,6 +8,8 @@ export function help(): string {
   dfget --url URL [--output FILE] [flags]   download
   dfget server [flags]                      run the agent here, in the foreground
   dfget stop [--home DIR]                   end the agent
+  dfget cache ls|rm|verify|pin|unpin        look after what this host keeps
+  dfget preheat IMAGE|URL [--wait]          bring it to the supernode or to hosts beforehand
   dfget version                             print the version
 
 Flags of a download:

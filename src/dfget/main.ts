@@ -26,6 +26,10 @@ async function run(args: readonly string[]): Promise<number> {
   switch (command) {
     case 'server':
       return (await import('./server-command.ts')).server(rest);
+    case 'cache':
+      return (await import('./cache-command.ts')).cache(rest);
+    case 'preheat':
+      return (await import('./preheat-command.ts')).preheat(rest);
     case 'stop':
       return (await import('./stop-command.ts')).stop(rest);
     case 'version':

@@ -5,10 +5,12 @@
 import type { Clock } from '../base/clock.ts';
 import { ApiServer } from '../io/api-server.ts';
 import type { Log } from '../io/log.ts';
-import type { StoredContent } from '../store/store.ts';
+import { addContents } from '../store/contents-api.ts';
 import type { AgentEngine } from './agent.ts';
 import { parseBatchRequest, parseDownloadRequest, parseLimits, type RequestDefaults } from './agent-request.ts';
 import { tellBatch, tellOne } from './telling.ts';
+
+export type { ContentView } from '../store/contents-api.ts';
 
 export type AgentApiOptions = {
   readonly engine: AgentEngine;
@@ -58,7 +60,7 @@ export function agentApi(options: AgentApiOptions): ApiServer {
     bytesServed: engine.bytesServed,
     limits: shownLimits(engine),
   }));
-  api.app.get('/v1/contents', async () => ({ contents: engine.store.list().map(shownContent) }));
+  addContents(api.app, { store: engine.store, remove: ({ id }) => engine.remove(id) });
   api.app.patch('/v1/limits', async (request) => {
     engine.limits = parseLimits(request.body, engine.limits);
     return shownLimits(engine);
@@ -73,9 +75,4 @@ export function agentApi(options: AgentApiOptions): ApiServer {
 function shownLimits(engine: AgentEngine): { readonly down: number | null; readonly up: number | null } {
   const { down, up } = engine.limits;
   return { down: down ?? null, up: up ?? null };
-}
-
-function shownContent({ id, shape, meta, held, complete, usedAt }: StoredContent): object {
-  const url = meta.url.replace(/[?#].*$/s, '');
-  return { content: id, url, length: shape.length, pieceSize: shape.pieceSize, held: held.count, complete, usedAt };
 }

@@ -28,6 +28,7 @@ import type { Node } from './node-list.ts';
 import { ENGINE_DEFAULTS, type EngineSettings } from './settings.ts';
 import type { SupernodeLink } from './supernode-link.ts';
 import { Supernodes } from './supernodes.ts';
+import { ToldFetches } from './told-fetches.ts';
 
 export type AgentEngine = Engine & {
   /** Of the piece server. */
@@ -41,6 +42,8 @@ export type AgentEngine = Engine & {
   readonly store: ContentStore;
   /** Contents that the store dropped as a whole. */
   evicted(content: ContentId): void;
+  /** A user wants it gone from this host; running downloads keep what they have of it. */
+  remove(content: ContentId): Promise<void>;
 };
 
 /** What the engine does not make itself. It closes the store. */
@@ -75,6 +78,7 @@ class HostEngine implements AgentEngine {
   readonly #running = new Map<TaskId, DownloadCore>();
   /** Askers of each download. */
   readonly #askers = new Map<DownloadCore, number>();
+  readonly #told = new ToldFetches({ open: (request) => this.open(request) });
   readonly #watched = new WeakSet<StoredContent>();
   /** Contents that were taken with the pattern `cdn`: not given on. */
   readonly #unserved = new Set<ContentId>();
@@ -178,10 +182,16 @@ class HostEngine implements AgentEngine {
     for (const link of this.#supernodes.links) link.send({ type: 'lost', content, pieces: 'all' });
   }
 
+  async remove(content: ContentId): Promise<void> {
+    await this.#doors.store.remove(content);
+    this.evicted(content);
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     const fault = new Fault('cancelled', 'the agent stops');
+    this.#told.close();
     for (const core of this.#askers.keys()) core.stop(fault);
     this.#supernodes.close(fault);
     this.#parts.client.close();
@@ -251,6 +261,7 @@ class HostEngine implements AgentEngine {
   }
 
   #stray(message: SupernodeMessage, link: SupernodeLink): void {
+    if (message.type === 'fetch' || message.type === 'stop-fetch') this.#told.take(message, link);
     if (message.type !== 'ask-manifest') return;
     const manifest = this.#doors.store.find(message.content)?.meta.manifest;
     if (manifest !== undefined) link.send({ type: 'manifest', manifest });

@@ -52,7 +52,7 @@ export class DownloadCore {
     this.#parts = parts;
     this.#request = request;
     this.#whole = request.only === undefined;
-    const { spec, nodes } = request;
+    const { spec, nodes, grant } = request;
     const { watch, clock, store, supernodes } = parts;
     const place = new Place({ store, watch, unique, wall: () => clock.wall() }, task, spec);
     this.#place = place;
@@ -71,7 +71,7 @@ export class DownloadCore {
       },
     });
     this.#link = new TaskLink({
-      ...{ supernodes, task, spec, nodes },
+      ...{ supernodes, task, spec, nodes, grant },
       sink: {
         having: () => place.prior(),
         window: () => this.#readers.window,

@@ -25,6 +25,8 @@ export type DownloadRequest = {
   readonly clientQueue?: number;
   /** Only what is read is fetched, until somebody opens the same task for the whole. */
   readonly only?: 'window';
+  /** Of a supernode that told this host to get the content: the source is not asked whether it may. */
+  readonly grant?: string;
 };
 
 export type DownloadProgress = {

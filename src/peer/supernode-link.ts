@@ -165,6 +165,8 @@ export class SupernodeLink {
         this.#answered(message.request)?.onMessage(message);
         break;
       case 'ask-manifest':
+      case 'fetch':
+      case 'stop-fetch':
         this.#options.onStray(message, this);
         break;
       default: {

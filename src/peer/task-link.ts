@@ -33,6 +33,7 @@ export type TaskLinkOptions = {
   readonly task: TaskId;
   readonly spec: TaskSpec;
   readonly nodes: readonly string[];
+  readonly grant: string | undefined;
   readonly sink: TaskLinkSink;
 };
 
@@ -119,15 +120,18 @@ export class TaskLink implements LinkUser {
   }
 
   async #open(): Promise<void> {
-    const { supernodes, task, spec, nodes, sink } = this.#options;
+    const { supernodes, task, spec, nodes, grant, sink } = this.#options;
     const link = this.#link ?? (await supernodes.pick(task, nodes, this.#except));
     if (this.#closing.signal.aborted) return;
     this.#link = link;
     const having = sink.having();
     const window = sink.window();
-    const rest = having === undefined ? {} : { having: inventoryEntry(having) };
-    const only = sink.whole() ? {} : { only: 'window' as const };
-    link.open({ task, spec, ...rest, ...only, ...(window === null ? {} : { window }) }, this);
+    const rest = {
+      ...(having === undefined ? {} : { having: inventoryEntry(having) }),
+      ...(grant === undefined ? {} : { grant }),
+      ...(sink.whole() ? {} : { only: 'window' as const }),
+    };
+    link.open({ task, spec, ...rest, ...(window === null ? {} : { window }) }, this);
   }
 
   async #pump(): Promise<void> {

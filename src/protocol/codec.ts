@@ -34,6 +34,7 @@ import {
 } from './shapes.ts';
 
 const MAX_PARENTS = 4096;
+const MAX_GRANT_CHARS = 128;
 const INLINE_MAX_CHARS = Math.ceil(INLINE_MAX_BYTES / 3) * 4;
 
 type Check = (message: Fields) => void;
@@ -112,6 +113,7 @@ function open(message: Fields): void {
   if (message.having !== undefined) inventoryEntry(message.having);
   if (message.window !== undefined) checkWindow(message.window);
   if (message.only !== undefined && message.only !== 'window') broken('only');
+  optionalText(message.grant, 'grant', MAX_GRANT_CHARS);
 }
 
 function inventoryEntry(value: unknown): void {
@@ -157,6 +159,21 @@ const HOST_CHECKS: ReadonlyMap<unknown, Check> = new Map<HostMessage['type'], Ch
   ],
   ['leave', (message) => checkContent(message.content)],
   ['manifest', (message) => checkManifest(message.manifest)],
+  [
+    'fetching',
+    (message) => {
+      whole(message.fetch, 'fetch');
+      whole(message.done, 'done');
+      if (message.length !== null) whole(message.length, 'length');
+    },
+  ],
+  [
+    'fetched',
+    (message) => {
+      whole(message.fetch, 'fetch');
+      if (message.fault !== undefined) checkFault(message.fault);
+    },
+  ],
   ['beat', () => undefined],
 ]);
 
@@ -215,4 +232,14 @@ const SUPERNODE_CHECKS: ReadonlyMap<unknown, Check> = new Map<SupernodeMessage['
     },
   ],
   ['ask-manifest', (message) => checkContent(message.content)],
+  [
+    'fetch',
+    (message) => {
+      whole(message.fetch, 'fetch');
+      checkTask(message.task);
+      checkSpec(message.spec);
+      text(message.grant, 'grant', MAX_GRANT_CHARS);
+    },
+  ],
+  ['stop-fetch', (message) => void whole(message.fetch, 'fetch')],
 ]);

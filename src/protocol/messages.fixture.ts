@@ -104,6 +104,7 @@ export const hostMessage: fc.Arbitrary<HostMessage> = fc.oneof(
       having: inventoryEntry,
       window,
       only: typed('window'),
+      grant: fc.string(),
     },
     { requiredKeys: ['type', 'request', 'task', 'spec'] },
   ),
@@ -120,6 +121,8 @@ export const hostMessage: fc.Arbitrary<HostMessage> = fc.oneof(
   ),
   fc.record({ type: typed('leave'), content: contentId }),
   fc.record({ type: typed('manifest'), manifest }),
+  fc.record({ type: typed('fetching'), fetch: fc.nat(), done: fc.nat(), length: fc.option(fc.nat()) }),
+  fc.record({ type: typed('fetched'), fetch: fc.nat(), fault }, { requiredKeys: ['type', 'fetch'] }),
   fc.record({ type: typed('beat') }),
 );
 
@@ -153,4 +156,6 @@ export const supernodeMessage: fc.Arbitrary<SupernodeMessage> = fc.oneof(
   fc.record({ type: typed('manifest'), manifest }),
   fc.record({ type: typed('failed'), content: contentId, fault }),
   fc.record({ type: typed('ask-manifest'), content: contentId }),
+  fc.record({ type: typed('fetch'), fetch: fc.nat(), task: taskId, spec, grant: fc.string() }),
+  fc.record({ type: typed('stop-fetch'), fetch: fc.nat() }),
 );

@@ -12,6 +12,9 @@ export const PROTOCOL_VERSION = 1;
 /** Contents up to this length travel inside `opened`. */
 export const INLINE_MAX_BYTES = 64 * 1024;
 
+/** Names one `fetch` for as long as the session lives. */
+export type FetchId = number;
+
 /** One content on a host's disk. `held` is base64 of a bitfield, or 'all'. */
 export type InventoryEntry = {
   readonly content: ContentId;
@@ -48,6 +51,8 @@ export type HostMessage =
       };
       readonly window?: PieceWindow;
       readonly only?: 'window';
+      /** As the supernode's `fetch` had it: the content is given without asking the source anything. */
+      readonly grant?: string;
     }
   | {
       readonly type: 'report';
@@ -68,6 +73,10 @@ export type HostMessage =
   | { readonly type: 'leave'; readonly content: ContentId }
   /** Answer to `ask-manifest`. */
   | { readonly type: 'manifest'; readonly manifest: Manifest }
+  /** How far a `fetch` is, now and then; `length` null = not known yet. */
+  | { readonly type: 'fetching'; readonly fetch: FetchId; readonly done: number; readonly length: number | null }
+  /** The end of a `fetch`: all of it is here, or why not. */
+  | { readonly type: 'fetched'; readonly fetch: FetchId; readonly fault?: FaultValue }
   | { readonly type: 'beat' };
 
 /** Pieces `from` … `from + count - 1` are wanted first, in order. */
@@ -104,4 +113,16 @@ export type SupernodeMessage =
   | { readonly type: 'manifest'; readonly manifest: Manifest }
   /** The content cannot be completed by the supernode; the child decides by the fault what to do. */
   | { readonly type: 'failed'; readonly content: ContentId; readonly fault: FaultValue }
-  | { readonly type: 'ask-manifest'; readonly content: ContentId };
+  | { readonly type: 'ask-manifest'; readonly content: ContentId }
+  /**
+   * "Get this before anybody asks for it." Answered by `fetching` and one `fetched`. The spec has no credentials: with the
+   * `grant` this supernode gives the content to this host alone, which never talks to the source.
+   */
+  | {
+      readonly type: 'fetch';
+      readonly fetch: FetchId;
+      readonly task: TaskId;
+      readonly spec: TaskSpec;
+      readonly grant: string;
+    }
+  | { readonly type: 'stop-fetch'; readonly fetch: FetchId };

@@ -24,3 +24,9 @@ export const SOURCE_BACKOFF = { firstMs: 200, maxMs: 5_000 } as const;
 /** How long hosts are asked for a manifest before the source is read. */
 export const MANIFEST_TIMEOUT_MS = 3_000;
 export const CLOSE_TIMEOUT_MS = 5_000;
+/** Contents that hosts are told to fetch, over all hosts, at once. */
+export const FETCHES_AT_ONCE = 512;
+/** A host that was told to fetch and says nothing for so long has failed. */
+export const FETCH_SILENCE_MS = 120_000;
+/** Of chance in the name of a grant: nobody guesses one. */
+export const GRANT_BYTES = 16;

@@ -12,6 +12,8 @@ import { Fault } from '../protocol/faults.ts';
 import { taskIdentity } from '../protocol/identity.ts';
 import { type HostMessage, INLINE_MAX_BYTES, PROTOCOL_VERSION, type SupernodeMessage } from '../protocol/messages.ts';
 import type { Entry, Opened } from './cache/entry.ts';
+import type { Grants } from './grants.ts';
+import type { HostFetches } from './host-fetches.ts';
 import { type HostRecord, type Hosts, heldOf } from './hosts.ts';
 import { BEAT_MS, HELLO_TIMEOUT_MS, MAX_INVENTORY, MAX_OPEN_PER_HOST } from './limits.ts';
 import type { Swarms } from './swarms.ts';
@@ -19,6 +21,8 @@ import type { Swarms } from './swarms.ts';
 export type SessionParts = {
   readonly hosts: Hosts;
   readonly swarms: Swarms;
+  readonly fetches: HostFetches;
+  readonly grants: Grants;
   readonly clock: Clock;
   readonly log: Log;
   /** Shown to hosts. */
@@ -58,7 +62,9 @@ export class HostConversation implements SessionReceiver<HostMessage> {
     if (record === undefined) return;
     const { id } = record.description;
     this.#parts.log.info({ host: id, ip: this.#remote.ip, reason: reason.message }, 'a host left');
-    if (this.#parts.hosts.remove(id, record.session) !== undefined) this.#parts.swarms.hostLeft(record);
+    if (this.#parts.hosts.remove(id, record.session) === undefined) return;
+    this.#parts.swarms.hostLeft(record);
+    this.#parts.fetches.hostLeft(id);
   }
 
   #hello(message: Extract<HostMessage, { type: 'hello' }>): void {
@@ -72,13 +78,14 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       this.#session.close(new Fault('bad-message', 'hello came twice'));
       return;
     }
-    const { hosts, swarms, clock, log } = this.#parts;
+    const { hosts, swarms, fetches, clock, log } = this.#parts;
     const { host } = message;
     const before = hosts.find(host.id);
     if (before !== undefined) {
       // It reconnected before we saw the old connection end: the new one is what counts.
       hosts.remove(host.id, before.session);
       swarms.hostLeft(before);
+      fetches.hostLeft(host.id);
     }
     this.#record = {
       description: host,
@@ -123,6 +130,10 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       case 'manifest':
         swarms.manifestCame(message.manifest);
         return;
+      case 'fetching':
+      case 'fetched':
+        this.#parts.fetches.heard(record.description.id, message);
+        return;
       case 'beat':
         return;
       default:
@@ -146,7 +157,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       try {
         if (taskIdOf(taskIdentity(message.spec)) !== message.task)
           throw new Fault('bad-message', 'the task id is not that of its spec');
-        await this.#answer(record, message, await this.#parts.swarms.open(message.task, message.spec));
+        await this.#answer(record, message, await this.#openedFor(record, message));
       } finally {
         this.#opening--;
       }
@@ -155,6 +166,13 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       if (fault.code === 'internal') this.#parts.log.error({ error, task: message.task }, 'a task could not be opened');
       this.#session.send({ type: 'refused', request, fault: fault.toValue() });
     }
+  }
+
+  /** With a grant of ours nobody is asked: the supernode itself has told the host to get it. */
+  async #openedFor(record: HostRecord, { task, spec, grant }: OpenMessage): Promise<Opened> {
+    const { swarms, grants } = this.#parts;
+    const entry = grant === undefined ? undefined : grants.find(grant, record.description.id, task);
+    return entry !== undefined && swarms.has(entry) ? { entry } : swarms.open(task, spec);
   }
 
   async #answer(record: HostRecord, message: OpenMessage, opened: Opened): Promise<void> {

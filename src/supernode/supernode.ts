@@ -14,15 +14,20 @@ import { firstAddress, machineName } from '../io/this-host.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
 import { createSources, type SourcesOptions } from '../source/sources.ts';
+import { addContents } from '../store/contents-api.ts';
 import { openDiskStore } from '../store/disk-store.ts';
 import { servable } from '../store/serving.ts';
 import { addHealth } from './api/health.ts';
 import { addHosts } from './api/hosts.ts';
+import { addPreheats } from './api/preheats.ts';
 import { addTasks } from './api/tasks.ts';
 import { Cache } from './cache/cache.ts';
+import { Grants } from './grants.ts';
 import { openHome } from './home.ts';
+import { HostFetches } from './host-fetches.ts';
 import { Hosts } from './hosts.ts';
-import { FILL_BUDGET_BYTES } from './limits.ts';
+import { FETCH_SILENCE_MS, FETCHES_AT_ONCE, FILL_BUDGET_BYTES, GRANT_BYTES } from './limits.ts';
+import { createPreheats } from './preheat/create.ts';
 import { HostConversation } from './sessions.ts';
 import { defaultHome, marksOf, type Settings } from './settings.ts';
 import { SwarmLoop } from './swarm-loop.ts';
@@ -78,8 +83,9 @@ export async function startSupernode(
       throw error;
     });
   const hosts = new Hosts({ id: home.id, ip: address, port: downloadPort });
+  const random = new Random(Number.parseInt(randomHex(4), 16));
   const loop = new SwarmLoop({
-    scheduler: new Scheduler({ random: new Random(Number.parseInt(randomHex(4), 16)) }),
+    scheduler: new Scheduler({ random }),
     clock,
     send: (host, message) => hosts.send(host, message),
     addressOf: (host) => hosts.addressOf(host),
@@ -116,7 +122,13 @@ export async function startSupernode(
   addHealth(api.app, { version, ready: () => ready });
   addTasks(api.app, { cache, swarms });
   addHosts(api.app, hosts);
-  const parts = { hosts, swarms, clock, log, name: home.id };
+  const contents = cache;
+  addContents(api.app, { store, remove: ({ id }) => contents.remove(id) });
+  const grants = new Grants(() => randomHex(GRANT_BYTES));
+  const fetches = new HostFetches({ hosts, grants, limit: FETCHES_AT_ONCE, silenceMs: FETCH_SILENCE_MS });
+  const heat = createPreheats({ hosts, swarms, fetches, clock, random, unique: () => randomHex(8) });
+  addPreheats(api.app, heat.preheats);
+  const parts = { hosts, swarms, fetches, grants, clock, log, name: home.id };
   const sessions: SessionAcceptor = acceptSessions(
     api.server,
     '/v1/session',
@@ -127,6 +139,7 @@ export async function startSupernode(
   const close = async (): Promise<void> => {
     ready = false;
     sweeping.stop();
+    await heat.close();
     await sessions.close();
     await api.close();
     await pieceServer.close();

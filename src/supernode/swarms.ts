@@ -59,6 +59,11 @@ export class Swarms implements CacheEvents {
     return this.#swarms.size;
   }
 
+  /** The entry is the one that its swarm is about. */
+  has(entry: Entry): boolean {
+    return this.#swarms.get(entry.id)?.entry === entry;
+  }
+
   hostsOf(content: ContentId): readonly HostRecord[] {
     return [...(this.#swarms.get(content)?.hosts ?? [])];
   }

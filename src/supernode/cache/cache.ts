@@ -123,14 +123,19 @@ export class Cache {
 
   /** The operator wants it gone, for those too who are downloading it. */
   async drop(task: TaskId): Promise<boolean> {
-    const entry = this.#current.get(task);
+    const found = this.#parts.store.ofTask(task);
+    await Promise.all(found.map((content) => this.remove(content.id)));
+    return found.length > 0;
+  }
+
+  /** One content of it. */
+  async remove(content: ContentId): Promise<void> {
+    const entry = this.find(content);
     if (entry !== undefined) {
-      this.#current.delete(task);
+      this.#current.delete(entry.task);
       this.#parts.events.broken(entry, new Fault('supernode-refused', 'the content was removed from the cache'));
     }
-    const found = this.#parts.store.ofTask(task);
-    await Promise.all(found.map((content) => this.#parts.store.remove(content.id)));
-    return entry !== undefined || found.length > 0;
+    await this.#parts.store.remove(content);
   }
 
   /** The store evicted it, or nobody has used it for long: it leaves memory, not the disk. */
