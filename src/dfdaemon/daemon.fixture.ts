@@ -71,7 +71,7 @@ export async function ask(
   body?: readonly Buffer[],
   trailers?: readonly [string, string][],
 ): Promise<Answer> {
-  const sent = httpRequest({ agent: false, ...options });
+  const sent = httpRequest(options.createConnection === undefined ? { agent: false, ...options } : options);
   for (const part of body ?? []) sent.write(part);
   if (trailers !== undefined) sent.addTrailers(trailers);
   sent.end();

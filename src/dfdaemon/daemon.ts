@@ -110,6 +110,7 @@ function agentSettings(
     nodes: flags.node.length > 0 ? flags.node : settings.supernodes,
     port: settings.peerPort === 0 ? (flags.port ?? 0) : settings.peerPort,
     expireMs: flags.expiretime ?? settings.expire,
+    ...(settings.cacheQuota === undefined ? {} : { marks: { maxBytes: settings.cacheQuota } }),
     verbose: settings.verbose || flags.verbose,
     ...(ip === undefined ? {} : { ip }),
     ...(totalLimit === undefined ? {} : { totalLimit }),

@@ -18,8 +18,10 @@ import { isPassing, retryAfterMs } from './retry-after.ts';
 export type DirectOptions = {
   readonly exchange: Exchange;
   readonly own: OwnCredentials;
-  /** sha256 or sha512. */
+  /** sha256 or sha512, of the whole: it is to be proved. */
   readonly digest?: Digest | undefined;
+  /** The URL itself names the bytes by their digest, so that validators add nothing. */
+  readonly named: boolean;
   /** What an earlier part of the response was of: what comes must be of the same. */
   readonly facts?: SourceFacts | undefined;
   readonly stallMs: number;
@@ -165,9 +167,8 @@ export class DirectRead {
   #know(answer: IncomingMessage): void {
     const lines = answer.rawHeaders;
     const facts = factsOf(lines, answer.statusCode === 206);
-    const { digest } = this.#options;
     const before = this.#facts;
-    if (before !== undefined && digest === undefined && !sameFacts(before, facts)) {
+    if (before !== undefined && !this.#options.named && !sameFacts(before, facts)) {
       answer.destroy();
       throw new Fault('source-changed', 'the source has another content now');
     }

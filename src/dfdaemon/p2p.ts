@@ -7,7 +7,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../io/log.ts';
 import type { Download, DownloadProgress, DownloadRequest, OpenedContent } from '../peer/engine.ts';
-import { Fault } from '../protocol/faults.ts';
+import { Fault, type FaultCode } from '../protocol/faults.ts';
 import type { Digest, SourceFacts, TaskSpec } from '../protocol/task.ts';
 import type { Reading } from './access.ts';
 import { type AnswerPlan, type OpenSpan, planAnswer } from './answer-plan.ts';
@@ -41,8 +41,22 @@ const MAX_TRIES = 2;
 /** A part that is as large as these two brings the whole. */
 const LARGE_PART_BYTES = 4 * 1024 * 1024;
 const LARGE_SHARE = 1 / 16;
+/**
+ * A reader of small parts waits for each of them. One that the swarm does not bring in this time, because the supernode has
+ * not read so far yet, comes straight from the source.
+ */
+const SMALL_PART_BYTES = 1024 * 1024;
+const SMALL_PART_MS = 1_000;
 /** So much of a content held brings the rest. */
 const HELD_SHARE = 1 / 2;
+/** Another try of the engine would end the same way. */
+const HOPELESS: ReadonlySet<FaultCode> = new Set([
+  'no-space',
+  'local-io',
+  'digest-mismatch',
+  'timeout',
+  'source-refused',
+]);
 /** They belong to this one request, not to the content. */
 const OF_THE_REQUEST = new Set([
   'host',
@@ -88,11 +102,10 @@ class P2pAnswer {
       const before = this.#at;
       if (await this.#byEngine()) return;
       tries = this.#at > before ? 0 : tries + 1;
-      if (this.#why?.code === 'no-space' || this.#why?.code === 'local-io' || this.#why?.code === 'digest-mismatch')
-        break;
+      if (this.#why !== undefined && HOPELESS.has(this.#why.code)) break;
     }
     if (signal.aborted) return;
-    this.#parts.log.warn({ error: this.#why, host: this.#exchange.url.host }, 'straight from the source');
+    this.#parts.log.info({ error: this.#why, host: this.#exchange.url.host }, 'straight from the source');
     try {
       await this.#bySource();
     } catch (error) {
@@ -128,8 +141,11 @@ class P2pAnswer {
       return true;
     } catch (error) {
       this.#why = Fault.of(error);
-      shelf.drop(key, download);
-      if (second !== undefined) shelf.drop(whole, second.download);
+      // One that is only slow goes on for the next reader.
+      if (this.#why.code !== 'timeout') {
+        shelf.drop(key, download);
+        if (second !== undefined) shelf.drop(whole, second.download);
+      }
       if (this.#exchange.signal.aborted) return true;
       return false;
     } finally {
@@ -193,13 +209,15 @@ class P2pAnswer {
     const span = this.#span();
     const end = span.end ?? shape.length ?? Number.POSITIVE_INFINITY;
     const whole = this.#endsTheWhole();
+    const isSmall = end - this.#at <= SMALL_PART_BYTES && !whole;
+    const patienceMs = isSmall ? Math.min(SMALL_PART_MS, this.#parts.stallMs) : this.#parts.stallMs;
     let last: Uint8Array | undefined;
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#exchange.signal, stop.signal]);
     const bytes = download.read(this.#at, end, signal)[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const { done, value } = await this.#within(bytes.next());
+        const { done, value } = await this.#within(bytes.next(), patienceMs);
         if (done) break;
         if (last !== undefined) await this.#send(last);
         last = whole ? value.subarray(value.length - 1) : undefined;
@@ -226,7 +244,8 @@ class P2pAnswer {
       stallMs,
       wall: () => clock.wall(),
       digest: partial ? undefined : this.#digest,
-      facts: partial && this.#digest !== undefined ? undefined : started?.facts,
+      named: this.#digest !== undefined,
+      facts: started?.facts,
     });
     if (started === undefined) {
       await read.open();
@@ -269,9 +288,9 @@ class P2pAnswer {
   }
 
   /** Fault timeout when nothing comes for so long: clients have no such limit of their own. */
-  #within<Value>(work: Promise<Value>): Promise<Value> {
+  #within<Value>(work: Promise<Value>, limitMs = this.#parts.stallMs): Promise<Value> {
     const { promise, reject, resolve } = Promise.withResolvers<Value>();
-    const timer = setTimeout(() => reject(new Fault('timeout', 'the download stalls')), this.#parts.stallMs);
+    const timer = setTimeout(() => reject(new Fault('timeout', 'the download stalls')), limitMs);
     const gone = () => reject(new Fault('cancelled', 'the client went away'));
     const { signal } = this.#exchange;
     signal.addEventListener('abort', gone, { once: true });

@@ -17,6 +17,8 @@ export type Misbehave = (request: IncomingMessage, response: ServerResponse, blo
 export class FakeRegistry {
   readonly seen: Seen[] = [];
   readonly blobs = new Map<string, Buffer>();
+  /** Files by path, beside the registry. */
+  readonly files = new Map<string, Buffer>();
   /** By `repository/reference`. */
   readonly manifests = new Map<string, { readonly type: string; readonly body: Buffer }>();
   /** Accepted Authorization values by repository; absent = everybody. */
@@ -87,7 +89,10 @@ export class FakeRegistry {
       response.end('{"errors":[{"code":"UNAUTHORIZED"}]}');
       return;
     }
-    if (kind === 'blobs') this.#blob(request, response, this.blobs.get(reference));
+    const file = this.files.get(url);
+    if (url.startsWith('/token')) token(response, authorization);
+    else if (file !== undefined) this.#blob(request, response, file);
+    else if (kind === 'blobs') this.#blob(request, response, this.blobs.get(reference));
     else if (kind === 'manifests') this.#manifest(request, response, this.manifests.get(`${repository}/${reference}`));
     else this.#echo(request, response);
   }
@@ -151,6 +156,11 @@ export class FakeRegistry {
 
 export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+function token(response: ServerResponse, authorization: string | undefined): void {
+  response.writeHead(200, { 'Content-Type': 'application/json' });
+  response.end(JSON.stringify({ token: `for-${authorization?.replace(' ', '-')}`, expires_in: 300 }));
 }
 
 function notFound(response: ServerResponse): void {

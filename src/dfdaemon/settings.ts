@@ -106,6 +106,8 @@ export const SHAPE = {
   target_addresses: setting.list.default([]),
   /** Nothing comes for so long = it stalls. */
   stall: setting.duration.default(30_000),
+  /** Most bytes that the contents may take; absent = what the disk has. */
+  cacheQuota: setting.size.optional(),
   /** Contents that nobody used for so long are dropped. */
   expire: setting.duration.default(72 * 3_600_000),
   verbose: setting.flag.default(false),

@@ -5,6 +5,7 @@
 
 import { lookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { LRUCache } from 'lru-cache';
 import { Fault } from '../protocol/faults.ts';
 
 export type TargetSettings = {
@@ -34,6 +35,8 @@ const NEVER = [
   '224.0.0.0/3',
   'ff00::/8',
 ];
+const MAX_REMEMBERED = 1_000;
+const REMEMBER_MS = 5_000;
 const LOOPBACK = ['127.0.0.0/8', '::1'];
 
 export class Targets {
@@ -41,6 +44,8 @@ export class Targets {
   readonly #never = addressList(NEVER);
   readonly #loopback = addressList(LOOPBACK);
   readonly #allowed: BlockList;
+  /** Names that were found to be allowed a moment ago; a connection of ours is judged anew all the same. */
+  readonly #right = new LRUCache<string, true>({ max: MAX_REMEMBERED, ttl: REMEMBER_MS });
 
   constructor(settings: TargetSettings) {
     this.#settings = settings;
@@ -90,7 +95,12 @@ export class Targets {
     const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
     const port = portOf(url);
     this.checkName(host, port);
-    if (isIP(host) !== 0) return this.checkAddress(host, port, origin);
+    if (isIP(host) !== 0) {
+      this.checkAddress(host, port, origin);
+      return;
+    }
+    const key = `${host}:${port} ${origin}`;
+    if (this.#right.has(key)) return;
     await new Promise<void>((resolve, reject) => {
       this.lookupFor(port, origin)(host, { all: true }, (error) => {
         // A name that is unknown here may be known to the supernode; nobody of this host connects to it.
@@ -98,6 +108,7 @@ export class Targets {
         else resolve();
       });
     });
+    this.#right.set(key, true);
   }
 }
 
