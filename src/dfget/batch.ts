@@ -10,6 +10,7 @@ import { refusalOf, requestAgent } from './agent-request.ts';
 import { BatchTally } from './batch-tally.ts';
 import { releaseOnSignal } from './interrupt.ts';
 import { type Output, prepareOutput } from './output.ts';
+import type { OwnSpec } from './own-spec.ts';
 import { batchLine, faultLine, staleLine } from './report.ts';
 import type { SharedRequest } from './request.ts';
 import { type Screen, textScreen } from './screen.ts';
@@ -21,6 +22,8 @@ const LANES = 2;
 export type BatchOptions = {
   readonly wanted: readonly Wanted[];
   readonly shared: SharedRequest;
+  /** What belongs to one file alone; asked when it is its turn. */
+  readonly own: (wanted: Wanted) => Promise<OwnSpec>;
   readonly json: boolean;
   readonly bar: boolean;
   /** A new connection to the agent. */
@@ -56,6 +59,7 @@ class BatchDownload {
     const places = new Set<string>();
     return this.#options.wanted.flatMap((wanted) => {
       try {
+        if (wanted.refused !== undefined) throw wanted.refused;
         const output = prepareOutput(wanted.url, wanted.output, process.cwd());
         if (places.has(output.path)) throw new Fault('usage', `${output.path} is the output of two files`);
         places.add(output.path);
@@ -106,10 +110,12 @@ class BatchDownload {
   }
 
   async #download(items: readonly Item[]): Promise<void> {
-    const socket = await this.#options.connect();
+    const { shared, own, connect } = this.#options;
+    const body = bodyOf(shared, items, await Promise.all(items.map(({ wanted }) => own(wanted))));
+    const socket = await connect();
     this.#sockets.add(socket);
     try {
-      const { status, lines } = await requestAgent(socket, 'POST', '/v1/batches', bodyOf(this.#options.shared, items));
+      const { status, lines } = await requestAgent(socket, 'POST', '/v1/batches', body);
       if (status !== 200) throw await refusalOf(status, lines);
       const open = new Set(items.keys());
       for await (const line of lines) {
@@ -148,9 +154,12 @@ class BatchDownload {
   }
 }
 
-function bodyOf(shared: SharedRequest, items: readonly Item[]): AgentBatchRequest {
-  const files = items.map(({ wanted: { text, digest }, output: { path } }) =>
-    digest === undefined ? { url: text, output: path } : { url: text, output: path, digest },
-  );
+function bodyOf(shared: SharedRequest, items: readonly Item[], own: readonly OwnSpec[]): AgentBatchRequest {
+  const files = items.map(({ wanted: { text, digest }, output: { path } }, index) => ({
+    ...own[index],
+    url: text,
+    output: path,
+    ...(digest === undefined ? {} : { digest }),
+  }));
   return { ...shared, files };
 }

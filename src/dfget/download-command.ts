@@ -10,10 +10,14 @@ import { type DownloadFlags, parseDownloadFlags } from './flags.ts';
 import { homeOf } from './home.ts';
 import { releaseOnSignal } from './interrupt.ts';
 import { type Output, prepareOutput } from './output.ts';
+import { ownSpec } from './own-spec.ts';
 import { doneLine, faultLine, staleLine } from './report.ts';
-import { requestFor, sharedRequest } from './request.ts';
+import { requestFor, type SharedRequest, sharedRequest } from './request.ts';
 import { jsonScreen, type Screen, textScreen } from './screen.ts';
-import { wantedOf } from './wanted.ts';
+import { type Wanted, wantedOf } from './wanted.ts';
+
+/** A long listing shows that it goes on every so many files. */
+const LISTED_STEP = 500;
 
 type Note = (text: string) => void;
 
@@ -23,19 +27,34 @@ export async function download(args: readonly string[]): Promise<number> {
     process.stdout.write((await import('./help.ts')).help());
     return EXIT.ok;
   }
-  const wanted = wantedOf(flags);
   const shared = sharedRequest(flags);
+  const wanted = flags.recursive ? await listed(flags, shared) : wantedOf(flags);
   const home = await homeOf(flags);
   socketPathOf(home);
   const note: Note = flags.console ? (text) => void process.stderr.write(`dfget: ${text}\n`) : () => undefined;
   const connect = () => agentOf(home, flags, note);
   const [first] = wanted;
-  if (wanted.length > 1 || first === undefined) {
+  const own = ({ text }: Wanted) => ownSpec(text, shared.spec.headers, flags);
+  if (flags.recursive || wanted.length > 1 || first === undefined) {
     const { downloadAll } = await import('./batch.ts');
-    return downloadAll({ wanted, shared, json: flags.json, bar: barOf(flags), connect });
+    return downloadAll({ wanted, shared, own, json: flags.json, bar: barOf(flags), connect });
   }
+  const access = await own(first);
   const output = prepareOutput(first.url, first.output, process.cwd());
-  return downloadOne({ request: requestFor(shared, first, output.path), output, flags, note }, connect);
+  return downloadOne({ request: requestFor(shared, first, access, output.path), output, flags, note }, connect);
+}
+
+async function listed(flags: DownloadFlags, shared: SharedRequest): Promise<readonly Wanted[]> {
+  const { treeOf } = await import('./tree.ts');
+  const draw = barOf(flags) && !flags.json;
+  const say = (files: number) => void process.stderr.write(`\r\x1b[K${files} files so far`);
+  try {
+    return await treeOf(flags, shared, (files) => {
+      if (draw && files % LISTED_STEP === 0) say(files);
+    });
+  } finally {
+    if (draw) process.stderr.write('\r\x1b[K');
+  }
 }
 
 type One = {

@@ -4,6 +4,7 @@ import type { AgentDownloadRequest } from '../peer/engine.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { TaskSpec } from '../protocol/task.ts';
 import { type DownloadFlags, filterOf, headersOf, listOf, nodesOf, patternOf } from './flags.ts';
+import type { OwnSpec } from './own-spec.ts';
 import type { Wanted } from './wanted.ts';
 
 /** All but which file, and where to. */
@@ -37,9 +38,14 @@ export function sharedRequest(flags: DownloadFlags): SharedRequest {
 }
 
 /** The request for one of the files; `output` is absolute. */
-export function requestFor(shared: SharedRequest, { text, digest }: Wanted, output: string): AgentDownloadRequest {
+export function requestFor(
+  shared: SharedRequest,
+  { text, digest }: Wanted,
+  own: OwnSpec,
+  output: string,
+): AgentDownloadRequest {
   const named = digest === undefined ? { url: text } : { url: text, digest };
-  return { ...shared, spec: { ...shared.spec, ...named }, output };
+  return { ...shared, spec: { ...shared.spec, ...own, ...named }, output };
 }
 
 function readPem(file: string): string {

@@ -14,6 +14,8 @@ export type Wanted = {
   /** As the user wrote it; absent = the last part of the URL. */
   readonly output: string | undefined;
   readonly digest: Digest | undefined;
+  /** Why it cannot be downloaded, whatever the others do. */
+  readonly refused?: Fault;
 };
 
 const STANDARD_INPUT = 0;

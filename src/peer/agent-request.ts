@@ -52,7 +52,7 @@ export function parseDownloadRequest(body: unknown, defaults: RequestDefaults): 
 }
 
 /**
- * A request whose `files` (url, output and digest each) stand in the places of the one file's. Throws Fault usage, which
+ * A request whose `files` (output, url and what else of the spec is theirs) stand in the places of the one file's. Throws Fault usage, which
  * names the first file that is wrong.
  */
 export function parseBatchRequest(body: unknown, defaults: RequestDefaults): readonly AgentDownloadRequest[] {
@@ -61,8 +61,8 @@ export function parseBatchRequest(body: unknown, defaults: RequestDefaults): rea
     throw wrong('files', `a list of 1 to ${MAX_BATCH_FILES}`);
   return files.map((file, index) => {
     try {
-      const { url, output, digest } = fieldsOf(file);
-      const spec = { ...fieldsOf(shared.spec), url, ...(digest === undefined ? {} : { digest }) };
+      const { output, ...own } = fieldsOf(file);
+      const spec = { ...fieldsOf(shared.spec), ...own };
       return parseDownloadRequest({ ...shared, spec, output }, defaults);
     } catch (error) {
       throw new Fault('usage', `file ${index}: ${Fault.of(error).message}`, { cause: error });

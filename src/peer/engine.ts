@@ -113,8 +113,9 @@ export type BatchEvent = DownloadEvent & {
   readonly item: number;
 };
 
-/** Body of POST /v1/batches: what is common to all, and the files. */
+/** Body of POST /v1/batches: what is common to all, and the files with what is theirs alone. */
 export type AgentBatchRequest = Omit<AgentDownloadRequest, 'output' | 'spec'> & {
   readonly spec: Omit<TaskSpec, 'url' | 'digest'>;
-  readonly files: readonly { readonly url: string; readonly output: string; readonly digest?: Digest }[];
+  readonly files: readonly (Pick<TaskSpec, 'url' | 'digest' | 's3' | 'signature'> &
+    Partial<Pick<TaskSpec, 'headers'>> & { readonly output: string })[];
 };

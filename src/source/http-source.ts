@@ -2,6 +2,7 @@
  * http and https sources, read with undici: one GET per read, content-encodings left alone. Kinds of sources that speak HTTP
  * underneath (s3, hf) read through it as well.
  */
+import { withAttempts } from '../io/attempts.ts';
 import { Fault } from '../protocol/faults.ts';
 import { createDispatchers, type Dispatchers } from './dispatchers.ts';
 import { bodyOf, discard, type HttpAnswer } from './http-body.ts';
@@ -23,13 +24,26 @@ import { likeness } from './validators.ts';
 /** Largest page of a listing. */
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 
+/** One page of a long listing must not end it by a passing trouble. */
+const PAGE_ATTEMPTS = {
+  attempts: 4,
+  backoff: { firstMs: 200, maxMs: 5_000 },
+  random: Math.random,
+  maxRestMs: 30_000,
+  patienceMs: 60_000,
+} as const;
+
 export type HttpSource = Source & HttpReader & { close(): Promise<void> };
 
 export function createHttpSource(wallNow: () => number): HttpSource {
   const dispatchers = createDispatchers();
   const reader: HttpReader = {
     open: (request, observe) => open(request, { dispatchers, wallNow, observe }),
-    page: (request, observe) => page(request, { dispatchers, wallNow, observe }),
+    page: (request, observe) => {
+      const { signal } = request;
+      const options = signal === undefined ? PAGE_ATTEMPTS : { ...PAGE_ATTEMPTS, signal };
+      return withAttempts(options, () => page(request, { dispatchers, wallNow, observe }));
+    },
   };
   return {
     ...reader,

@@ -35,6 +35,8 @@ export const SHAPE = {
   fileRoots: setting.list.default([]),
   /** Ranges of one large content that are read from its source at once; absent = as suits the kind of source, 1 = never. */
   sourceConnections: setting.count.optional(),
+  /** A source that sends no byte for so long has stalled. */
+  sourceStallTime: setting.duration.default(30_000),
   /** For s3: sources. Credentials are no settings: they come from AWS_* in the environment or from a profile. */
   s3Endpoint: setting.text.optional(),
   s3Region: setting.text.optional(),

@@ -105,7 +105,7 @@ export async function startSupernode(
     clock,
     log,
     secret: home.secret,
-    openSource: (request) => sources.open(request),
+    openSource: (request) => sources.open({ ...request, stallMs: settings.sourceStallTime }),
     take: (bytes) => rates.take('read', bytes, clock.now()),
     delay: (ms) => sleep(ms),
     random: Math.random,

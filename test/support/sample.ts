@@ -10,10 +10,12 @@ const STAMP_BYTES = 8;
 
 export class Sample {
   readonly length: number;
+  readonly seed: number;
   readonly #base: Buffer;
 
   constructor(length: number, seed = 1) {
     this.length = length;
+    this.seed = seed;
     this.#base = Buffer.allocUnsafe(BASE_BYTES);
     // xorshift32: quick, and its state must not be 0.
     let state = (seed * 2654435761) >>> 0 || 1;

@@ -2,13 +2,30 @@
  * An HTTP source for tests and the demo: it serves samples, counts every byte that leaves it, and misbehaves on demand.
  */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Sample } from './sample.ts';
 
 export type Misbehaviour = {
-  /** Answers with this status and no content. */
+  /** Answers with this status and no content; `times` = how often (for ever). */
   readonly status?: number;
+  readonly times?: number;
+  /** Added to every answer; an empty value takes a header away. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sends on to this address. */
+  readonly redirect?: string;
+  /** Sends the part that was asked for whatever If-Range says. */
+  readonly ignoresIfRange?: boolean;
+  /** Goes silent after so many bytes of a body; `times` = how often. */
+  readonly stall?: { readonly afterBytes: number; readonly times: number };
+  /** Of each connection. */
+  readonly bytesPerSecond?: number;
   /** Answers 401 to requests without this Authorization. */
   readonly authorization?: string;
   /** No Content-Length. */
@@ -34,13 +51,25 @@ export type Count = {
   bodyBytes: number;
   /** Of each GET in order. */
   readonly ranges: (string | undefined)[];
+  /** Of the last request. */
+  headers: IncomingHttpHeaders;
+};
+
+type Served = {
+  sample: Sample;
+  faults: Misbehaviour;
+  /** Bodies that were cut, went silent, or were refused so far. */
+  cuts: number;
+  stalls: number;
+  refusals: number;
+  readonly count: Count;
 };
 
 const READ_BYTES = 256 * 1024;
 
 export class TestSource {
   readonly #server: Server;
-  readonly #contents = new Map<string, { sample: Sample; faults: Misbehaviour; cuts: number; count: Count }>();
+  readonly #contents = new Map<string, Served>();
   /** Of all connections together; undefined = as fast as it goes. */
   readonly #bytesPerSecond: number | undefined;
   #nextSendAt = 0;
@@ -69,9 +98,14 @@ export class TestSource {
   /** Returns the content's URL. */
   serve(name: string, sample: Sample | number, faults: Misbehaviour = {}): string {
     const content = typeof sample === 'number' ? new Sample(sample, name.length + sample) : sample;
-    const count = { gets: 0, heads: 0, unchanged: 0, bodyBytes: 0, ranges: [] };
-    this.#contents.set(`/${name}`, { sample: content, faults, cuts: 0, count });
+    const count = { gets: 0, heads: 0, unchanged: 0, bodyBytes: 0, ranges: [], headers: {} };
+    this.#contents.set(`/${name}`, { sample: content, faults, cuts: 0, stalls: 0, refusals: 0, count });
     return `${this.url}/${name}`;
+  }
+
+  /** From now on it has another content there, or other faults; what was counted stays. */
+  change(name: string, change: { readonly sample?: Sample; readonly faults?: Misbehaviour }): void {
+    Object.assign(this.#entry(name), change);
   }
 
   sample(name: string): Sample {
@@ -96,49 +130,62 @@ export class TestSource {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const entry = this.#contents.get(new URL(request.url ?? '/', 'http://source').pathname);
-    if (entry === undefined) return void response.writeHead(404).end();
+    if (entry === undefined) return this.#index(request, response);
     const { sample, faults, count } = entry;
+    count.headers = request.headers;
     if (request.method === 'HEAD') count.heads++;
     else {
       count.gets++;
       count.ranges.push(request.headers.range);
     }
-    if (faults.status !== undefined) return void response.writeHead(faults.status).end();
+    if (faults.redirect !== undefined) return void response.writeHead(302, { location: faults.redirect }).end();
+    if (faults.status !== undefined && entry.refusals++ < (faults.times ?? Number.POSITIVE_INFINITY))
+      return void response.writeHead(faults.status, faults.headers).end();
     if (faults.authorization !== undefined && request.headers.authorization !== faults.authorization)
       return void response.writeHead(401, { 'www-authenticate': 'Bearer realm="test"' }).end();
-    const etag = `"${sample.length}"`;
-    if (request.headers['if-none-match'] === etag) {
+    const etag = faults.headers?.etag ?? `"${sample.length}-${sample.seed}"`;
+    if (etag !== '' && request.headers['if-none-match'] === etag) {
       count.unchanged++;
       return void response.writeHead(304, { etag }).end();
     }
     const range = faults.noRanges ? undefined : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
     const condition = request.headers['if-range'];
-    const usable = range && (condition === undefined || condition === etag) ? range : undefined;
+    const heeded = faults.ignoresIfRange || condition === undefined || condition === etag;
+    const usable = range && heeded ? range : undefined;
     const start = usable ? Number(usable[1]) : 0;
     const end = usable?.[2] ? Math.min(Number(usable[2]) + 1, sample.length) : sample.length;
     if (start > 0 && start >= sample.length)
       return void response.writeHead(416, { 'content-range': `bytes */${sample.length}` }).end();
-    response.writeHead(usable ? 206 : 200, {
+    const head: Record<string, string | number> = {
       etag,
       'content-type': 'application/octet-stream',
       ...(faults.noRanges ? {} : { 'accept-ranges': 'bytes' }),
       ...(usable ? { 'content-range': `bytes ${start}-${end - 1}/${sample.length}` } : {}),
       ...(faults.chunked ? {} : { 'content-length': end - start + (faults.lieBytes ?? 0) }),
-    });
+      ...faults.headers,
+    };
+    const kept = Object.entries(head).filter(([, value]) => value !== '');
+    response.writeHead(usable ? 206 : 200, Object.fromEntries(kept));
     if (request.method === 'HEAD') return void response.end();
     await this.#send(entry, response, start, end);
   }
 
-  async #send(
-    entry: { sample: Sample; faults: Misbehaviour; cuts: number; count: Count },
-    response: ServerResponse,
-    start: number,
-    end: number,
-  ): Promise<void> {
+  /** A page of what lies below a folder, as web servers make it; 404 where nothing does. */
+  #index(request: IncomingMessage, response: ServerResponse): void {
+    const { pathname } = new URL(request.url ?? '/', 'http://source');
+    const below = [...this.#contents.keys()].filter((path) => pathname.endsWith('/') && path.startsWith(pathname));
+    if (below.length === 0) return void response.writeHead(404).end();
+    const names = new Set(below.map((path) => path.slice(pathname.length).replace(/(?<=\/).*/s, '')));
+    const links = [...names].map((name) => `<a href="${name}">${name}</a>`);
+    response.writeHead(200, { 'content-type': 'text/html' }).end(`<pre><a href="../">../</a>${links.join('\n')}</pre>`);
+  }
+
+  async #send(entry: Served, response: ServerResponse, start: number, end: number): Promise<void> {
     const { sample, faults, count } = entry;
     const cutting = faults.cut !== undefined && entry.cuts < (faults.cut.times ?? Number.POSITIVE_INFINITY);
     response.flushHeaders();
     await faults.gate;
+    const began = performance.now();
     let sent = 0;
     for (const part of sample.parts(start, end, READ_BYTES)) {
       if (response.destroyed) return;
@@ -147,6 +194,15 @@ export class TestSource {
         entry.cuts++;
         response.destroy();
         return;
+      }
+      if (faults.stall && entry.stalls < faults.stall.times && sent >= faults.stall.afterBytes) {
+        entry.stalls++;
+        await once(response, 'close');
+        return;
+      }
+      if (faults.bytesPerSecond !== undefined) {
+        const at = began + ((sent + part.length) / faults.bytesPerSecond) * 1000;
+        await new Promise((done) => setTimeout(done, at - performance.now()));
       }
       await this.#turn(part.length);
       if (!response.write(part)) await drained(response);

@@ -276,12 +276,19 @@ export class Cache {
           random: this.#parts.random,
           signal: this.#stop.signal,
         },
-        { facts, digest: spec.digest, onPiece: (piece) => this.#parts.events.pieceHeld(entry, piece) },
+        {
+          facts,
+          digest: spec.digest,
+          onPiece: (piece) => this.#parts.events.pieceHeld(entry, piece),
+          onLength: () => this.#parts.events.shaped(entry),
+        },
       );
       if (answer.start > 0) await fill.resume();
       const { shape, digest } = await fill.run(answer);
-      if (stored.shape.length === null) await stored.reshape(shape);
-      this.#parts.events.shaped(entry);
+      if (stored.shape.length === null) {
+        await stored.reshape(shape);
+        this.#parts.events.shaped(entry);
+      }
       await this.#complete(entry, digest);
     } catch (error) {
       await this.#break(entry, Fault.of(error));

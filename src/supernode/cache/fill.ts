@@ -33,6 +33,7 @@ export class Fill {
   readonly #parts: FillParts;
   readonly #facts: SourceFacts;
   readonly #onPiece: (piece: number) => void;
+  readonly #onLength: () => void;
   readonly #expected: Digest | undefined;
   #whole: DigestBuilder | undefined;
   /** The next piece in order; all before it are held. */
@@ -47,12 +48,15 @@ export class Fill {
       readonly facts: SourceFacts;
       readonly digest: Digest | undefined;
       readonly onPiece: (piece: number) => void;
+      /** A length that nobody knew is known, and the piece that ends with it is not yet told. */
+      readonly onLength: () => void;
     },
   ) {
     this.#content = content;
     this.#parts = parts;
     this.#facts = told.facts;
     this.#onPiece = told.onPiece;
+    this.#onLength = told.onLength;
     this.#expected = told.digest;
   }
 
@@ -157,6 +161,7 @@ export class Fill {
     if (shape.length === null && length < shape.pieceSize) {
       await this.#settle();
       await this.#content.reshape({ length: piece * shape.pieceSize + length, pieceSize: shape.pieceSize });
+      this.#onLength();
     }
     while (this.#writes.size >= FILL_QUEUE_PIECES) await Promise.race(this.#writes);
     if (this.#writeFault !== undefined) throw this.#writeFault;
