@@ -44,19 +44,29 @@ export async function accessOf(asked: S3Place, settings: S3Settings, env: Env): 
   // A profile that was named goes before the environment, as with other tools.
   const named = settings.profile === undefined ? undefined : credentialsIn(profile);
   const credentials = named ?? credentialsFrom(env) ?? credentialsIn(profile);
-  const region = asked.region ?? settings.region ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? profile.region;
-  const endpoint =
-    asked.endpoint ?? settings.endpoint ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL ?? profile.endpoint_url;
+  const region = firstOf(asked.region, settings.region, env.AWS_REGION, env.AWS_DEFAULT_REGION, profile.region);
+  const endpoint = firstOf(
+    asked.endpoint,
+    settings.endpoint,
+    env.AWS_ENDPOINT_URL_S3,
+    env.AWS_ENDPOINT_URL,
+    profile.endpoint_url,
+  );
   if (region !== undefined && !isRegion(region)) throw new Fault('usage', 'an S3 region is of the form eu-central-1');
   return {
     place: {
-      endpoint: endpoint === undefined || endpoint === '' ? undefined : canonicalEndpoint(endpoint),
+      endpoint: endpoint === undefined ? undefined : canonicalEndpoint(endpoint),
       region: region ?? DEFAULT_REGION,
       pathStyle: asked.pathStyle ?? settings.pathStyle,
     },
     regionKnown: region !== undefined,
     credentials: asked.anonymous ? undefined : credentials,
   };
+}
+
+/** What is empty says nothing: so a variable can be taken back. */
+function firstOf(...values: readonly (string | undefined)[]): string | undefined {
+  return values.find((value) => value !== undefined && value !== '');
 }
 
 export type S3Name = {
@@ -123,7 +133,7 @@ function credentialsIn(section: Section): Credentials | undefined {
 
 /** Fault usage when a profile was named that is nowhere. */
 async function profileOf(named: string | undefined, env: Env): Promise<Section> {
-  const name = named ?? env.AWS_PROFILE ?? 'default';
+  const name = firstOf(named, env.AWS_PROFILE) ?? 'default';
   const folder = `${env.HOME ?? ''}/.aws`;
   const credentials = await sectionIn(env.AWS_SHARED_CREDENTIALS_FILE ?? `${folder}/credentials`, [name]);
   const config = await sectionIn(env.AWS_CONFIG_FILE ?? `${folder}/config`, [`profile ${name}`, name]);

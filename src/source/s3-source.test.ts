@@ -97,12 +97,12 @@ describe('an object', () => {
   });
 
   it('is found in another region when the store tells which', async () => {
-    const sources = sourcesWith({ ...OWN, AWS_REGION: '' });
+    const wrong = sourcesWith({ ...OWN, AWS_REGION: 'not/a.region' });
+    expect(await faultOf(wrong.open(ask('dir/a')))).toMatchObject({ code: 'usage' });
     const before = store.requests.length;
-    expect(await faultOf(sources.open(ask('dir/a')))).toMatchObject({ code: 'usage' });
     const guessing = createSources({
       wallNow: Date.now,
-      env: { HOME: folder, AWS_ENDPOINT_URL: store.endpoint, ...OWN },
+      env: { HOME: folder, AWS_ENDPOINT_URL: store.endpoint, AWS_REGION: '', ...OWN },
     });
     made.push(guessing);
     expect(await bytes(await guessing.open(ask('dir/a')))).toBe('0123456789');

@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Sample } from './sample.ts';
 
 const PLACES = ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/usr/bin/nginx', '/usr/local/bin/nginx'];
@@ -21,7 +21,7 @@ export class Nginx {
     this.#child = child;
   }
 
-  static async start(folder: string, ip: string, port: number): Promise<Nginx> {
+  static async start(folder: string, ip: string, port: number, directives = ''): Promise<Nginx> {
     if (nginxPath === undefined) throw new Error('nginx is not installed');
     for (const name of ['files', 'temp']) mkdirSync(join(folder, name), { recursive: true });
     const config = join(folder, 'nginx.conf');
@@ -36,7 +36,7 @@ export class Nginx {
          log_format count '$request_method $status $body_bytes_sent $uri';
          access_log ${folder}/access.log count;
          sendfile on;
-         server { listen ${ip}:${port}; root ${folder}/files; }
+         server { listen ${ip}:${port}; root ${folder}/files; ${directives} }
        }`,
     );
     execFileSync(nginxPath, ['-t', '-q', '-p', folder, '-c', config, '-e', join(folder, 'error.log')]);
@@ -48,6 +48,7 @@ export class Nginx {
 
   serve(name: string, sample: Sample): string {
     const file = join(this.#folder, 'files', name);
+    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, '');
     for (const part of sample.parts(0, sample.length, 4 * 1024 * 1024)) writeFileSync(file, part, { flag: 'a' });
     return `${this.url}/${name}`;
