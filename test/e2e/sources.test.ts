@@ -318,9 +318,9 @@ describe('a bucket', () => {
     expect(found(folder)).toEqual(['a.txt', 'b.bin', 'sub/c.bin', 'sub/deep/d e+f.txt']);
     for (const name of found(folder))
       expect(readFileSync(join(folder, name)).equals(contentOf(`tree/${name}`))).toBe(true);
-    expect(first.summary).toMatchObject({ files: 4, filesDone: 4, filesFailed: 0 });
+    expect(first.summary).toMatchObject({ files: 4, saved: 4, failed: 0 });
     const again = await tree('s3://bucket/tree/', folder, ...flags);
-    expect(again.summary).toMatchObject({ filesDone: 4, fromPeers: 0, fromSupernode: 0, fromSource: 0 });
+    expect(again.summary).toMatchObject({ saved: 4, fromPeers: 0, fromSupernode: 0, fromSource: 0 });
   });
 
   it('gives only what is included and not excluded', async () => {
@@ -344,7 +344,7 @@ describe('a bucket', () => {
     for (const key of ['evil/../../escape', 'evil/good', 'evil//empty']) closed.put('bucket', key, Buffer.from(key));
     const ended = await tree('s3://bucket/evil', lab.path('evil'), ...flags);
     expect(ended.code).toBe(9);
-    expect(ended.summary).toMatchObject({ filesDone: 1, filesFailed: 2 });
+    expect(ended.summary).toMatchObject({ saved: 1, failed: 2 });
     expect(found(lab.path('evil'))).toEqual(['good']);
     expect(existsSync(lab.path('escape'))).toBe(false);
   });
@@ -373,7 +373,7 @@ describe('a repository', () => {
       expect(all.code, all.stderr).toBe(0);
       expect(found(folder)).toEqual(['config.json', 'model-1.bin', 'sub/model-2.bin']);
       for (const name of found(folder)) expect(readFileSync(join(folder, name)).equals(contentOf(name))).toBe(true);
-      const large = all.events.find(({ type, output }) => type === 'done' && output.endsWith('model-1.bin'));
+      const large = all.events.find(({ type, file }) => type === 'done' && file.endsWith('model-1.bin'));
       expect(large.result.digest).toBe(`sha256:${createHash('sha256').update(contentOf('model-1.bin')).digest('hex')}`);
       expect(hub.leaked).toBe(false);
     } finally {
@@ -391,7 +391,7 @@ describe('an index page', () => {
     for (const name of names) source.serve(name, 200_000, name.includes('bad') ? { status: 403 } : {});
     const ended = await tree(`${source.url}/pub/`, lab.path('pub'));
     expect(ended.code).toBe(3);
-    expect(ended.summary).toMatchObject({ files: 4, filesDone: 3, filesFailed: 1 });
+    expect(ended.summary).toMatchObject({ files: 4, saved: 3, failed: 1 });
     expect(found(lab.path('pub'))).toEqual(['a.iso', 'sub/b c.iso', 'sub/deep/d.txt']);
     const text = await lab.dfget(
       agent().home,
@@ -404,7 +404,7 @@ describe('an index page', () => {
       '*bad*',
     ).ended;
     expect(text).toMatchObject({ code: 0, stderr: '' });
-    expect(text.stdout.trim().split('\n').at(-1)).toMatch(/^saved 3 files in .*text: 586 KiB in /);
+    expect(text.stdout.trim().split('\n').at(-1)).toMatch(/^saved 3 of 3 files: 586 KiB in /);
   });
 
   it.skipIf(nginxPath === undefined)('of nginx is understood (needs nginx)', async () => {
