@@ -8,7 +8,7 @@ import { ChildChooser } from './child-choice.ts';
 import type { Core } from './core.ts';
 import type { Host } from './host-table.ts';
 import { ParentChooser } from './parent-choice.ts';
-import { choosePiece, NO_PIECE, queryFor } from './piece-choice.ts';
+import { choosePiece, mayRepeat, NO_PIECE, type Pair, queryFor } from './piece-choice.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
 
@@ -53,7 +53,7 @@ export class Dispatcher {
     for (const parent of swarm.idle) {
       if (looked++ >= looks) break;
       if (parent === child || !parent.serves || !parent.hasUpRoom(swarm.pieceSize, this.#core.limits)) continue;
-      const piece = swarm.peerOf(parent) < 0 ? NO_PIECE : this.#useful(swarm, parent, child, now);
+      const piece = swarm.peerOf(parent) < 0 ? NO_PIECE : this.#useful({ swarm, parent, child, repeats: true }, now);
       if (piece === NO_PIECE) continue;
       this.#transfers.begin(swarm, parent, child, piece, now);
       break;
@@ -118,7 +118,7 @@ export class Dispatcher {
     }
     if (child.downs > 0 && child.downBacklogMs(now, limits) > parent.upBacklogMs(now, limits) + limits.slackMs)
       return false;
-    const piece = this.#useful(swarm, parent, child, now);
+    const piece = this.#useful({ swarm, parent, child, repeats: mayRepeat(swarm, limits) }, now);
     if (piece === NO_PIECE) return false;
     // To the end of the line, so that others are looked at first the next time.
     swarm.idle.delete(parent);
@@ -126,10 +126,10 @@ export class Dispatcher {
     return this.#transfers.begin(swarm, parent, child, piece, now);
   }
 
-  #useful(swarm: Swarm, parent: Host, child: Host, now: Millis): number {
+  #useful(pair: Pair, now: Millis): number {
     const { limits, random, pairs } = this.#core;
-    if (!pairs.mayMeet(parent, child)) return NO_PIECE;
-    return choosePiece(queryFor({ swarm, parent, child, repeats: true }, now, limits), limits.walkPieces, random);
+    if (!pairs.mayMeet(pair.parent, pair.child)) return NO_PIECE;
+    return choosePiece(queryFor(pair, now, limits), limits.walkPieces, random);
   }
 
   /** A reader's window goes first: its missing pieces in order, each from the parent that is done first. */

@@ -34,6 +34,8 @@ export type Limits = {
   /** The seed gives a piece again when hosts lack it max(repeatAfterMs, repeatFactor * median duration) after it gave it first. */
   readonly repeatAfterMs: number;
   readonly repeatFactor: number;
+  /** Repeats of the seed per piece delivered, at most; a child that nobody feeds does not count. */
+  readonly repeatShare: number;
   /** How often children that nobody feeds are looked after. */
   readonly sweepMs: number;
   /** Failures in a row after which a child may import what its IDC already has. */
@@ -80,6 +82,7 @@ export const DEFAULT_LIMITS: Limits = {
   avoidMs: 2_000,
   repeatAfterMs: 150,
   repeatFactor: 8,
+  repeatShare: 0.05,
   sweepMs: 500,
   desperateFailures: 3,
   hedgeFactor: 2,

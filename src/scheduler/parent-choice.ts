@@ -8,7 +8,7 @@ import type { Random } from '../base/random.ts';
 import type { MayMeet } from './child-choice.ts';
 import type { Host } from './host-table.ts';
 import type { Limits } from './limits.ts';
-import { mayEnter, queryFor } from './piece-choice.ts';
+import { mayEnter, mayRepeat, queryFor } from './piece-choice.ts';
 import type { Swarm } from './swarm.ts';
 
 type Wish = { readonly swarm: Swarm; readonly child: Host; readonly piece: number };
@@ -52,6 +52,9 @@ export class ParentChooser {
   #fits({ swarm, child, piece }: Wish, host: Host, peer: number, now: Millis): boolean {
     if (host === child || !swarm.rows.held(peer, piece) || !swarm.serves(peer)) return false;
     if (!host.hasUpRoom(swarm.pieceSize, this.#limits) || !this.#mayMeet(host, child)) return false;
-    return mayEnter(queryFor({ swarm, parent: host, child, repeats: true }, now, this.#limits), piece);
+    return mayEnter(
+      queryFor({ swarm, parent: host, child, repeats: mayRepeat(swarm, this.#limits) }, now, this.#limits),
+      piece,
+    );
   }
 }

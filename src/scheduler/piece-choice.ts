@@ -23,7 +23,7 @@ export type PieceQuery = {
   readonly repeatBefore: Millis;
 };
 
-type Pair = { readonly swarm: Swarm; readonly parent: Host; readonly child: Host; readonly repeats: boolean };
+export type Pair = { readonly swarm: Swarm; readonly parent: Host; readonly child: Host; readonly repeats: boolean };
 
 /**
  * What may pass between the two. Inside a group peers feed peers; from outside, and the seed is a group of its own, a piece
@@ -39,6 +39,11 @@ export function queryFor(pair: Pair, now: Millis, limits: Limits): PieceQuery {
   const repeatAfterMs = Math.max(limits.repeatAfterMs, limits.repeatFactor * swarm.medianMs);
   const repeatBefore = foreign || !repeats ? Number.NEGATIVE_INFINITY : now - repeatAfterMs;
   return { ...peers, importInto: swarm.groupOf(child), repeatBefore };
+}
+
+/** The seed's link is often the fastest: without a budget it would do what the hosts are there for. */
+export function mayRepeat(swarm: Swarm, limits: Limits): boolean {
+  return swarm.repeated + 1 <= Math.max(1, swarm.delivered * limits.repeatShare);
 }
 
 export function mayEnter({ swarm, importInto, repeatBefore }: PieceQuery, piece: number): boolean {

@@ -53,6 +53,8 @@ export class Swarm {
   medianMs = 0;
   delivered = 0;
   hedged = 0;
+  /** Pieces that the seed gave although hosts had them. */
+  repeated = 0;
   #peerOf = new Map<number, number>();
   #free: number[] = [];
   #held = new Int32Array(FIRST_PEERS);

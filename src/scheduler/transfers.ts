@@ -42,7 +42,8 @@ export class Transfers {
       lease.twin = late;
       late.twin = lease;
     } else {
-      if (parent.seed && !swarm.groupOf(child).has(piece)) swarm.copies.seeded(piece, now);
+      if (parent.seed && swarm.groupOf(child).has(piece)) swarm.repeated++;
+      else if (parent.seed) swarm.copies.seeded(piece, now);
       swarm.take(peer, piece);
     }
     this.updateRoom(child);

@@ -83,6 +83,12 @@ describe('256 MiB to 8 hosts at once', () => {
   });
 });
 
+/** Who comes a moment after it was read asks whether it changed; nobody gets a body again. */
+function expectOneRead(name: string, length: number): void {
+  const { gets, unchanged, bodyBytes } = source.count(name);
+  expect({ bodies: gets - unchanged, bodyBytes }).toEqual({ bodies: 1, bodyBytes: length });
+}
+
 describe('odd lengths', () => {
   it.each([
     ['nothing', 0],
@@ -96,7 +102,7 @@ describe('odd lengths', () => {
     const url = source.serve(name, length);
     const outcomes = await all(url, name);
     await expectCopies(outcomes, name, source.sample(name));
-    expect(source.count(name)).toMatchObject({ gets: 1, bodyBytes: length });
+    expectOneRead(name, length);
   });
 
   it.each([0, 1, 3 * MIB + 7])('%i bytes whose length the source does not tell arrive at all hosts', async (length) => {
@@ -104,7 +110,7 @@ describe('odd lengths', () => {
     const url = source.serve(name, length, { chunked: true, noRanges: true });
     const outcomes = await all(url, name);
     await expectCopies(outcomes, name, source.sample(name));
-    expect(source.count(name)).toMatchObject({ gets: 1, bodyBytes: length });
+    expectOneRead(name, length);
   });
 
   it('3 GiB arrive at a host', { timeout: 180_000 }, async () => {
