@@ -1,16 +1,17 @@
 /**
- * `npm run bench [-- --runs 5 --only pair,fan,single,small,start,limit]`: ours against nginx and curl on the same work in one run, as
+ * `npm run bench [-- --runs 5 --only pair,fan,single,small,start,limit,dfdaemon]`: ours against nginx and curl on the same work in one run, as
  * one table of medians. CPU seconds count more than wall time: a machine of two cores that plays all parts is noisy.
  */
 import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { dfdaemon } from './dfdaemon.ts';
 import { type Agent, Bench, installed, median, type Timed } from './processes.ts';
 
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '5' },
-    only: { type: 'string', default: 'pair,fan,single,small,start,limit' },
+    only: { type: 'string', default: 'pair,fan,single,small,start,limit,dfdaemon' },
     mib: { type: 'string', default: '1024' },
     files: { type: 'string', default: '500' },
   },
@@ -220,6 +221,7 @@ const SECTIONS: Record<string, (bench: Bench) => Promise<void>> = {
   small,
   start,
   limit,
+  dfdaemon: (bench) => dfdaemon(bench, { runs, row }),
 };
 
 async function main(): Promise<void> {

@@ -77,6 +77,20 @@ http { access_log off; sendfile on; tcp_nopush on; server { listen 127.0.0.1:${t
     return { ip, home, pid: child.pid ?? 0 };
   }
 
+  /** A mirror of the source; gives its port. */
+  async dfdaemon(ip: string): Promise<Agent & { readonly port: number }> {
+    const home = `${this.dir}/daemon-${ip}`;
+    const port = await freePort('127.0.0.1');
+    const places = ['--localIP', ip, '--workHome', home, '--port', `${port}`, '--node', this.node];
+    const child = this.#node(`daemon-${ip}`, `${ROOT}/bin/dfdaemon.mjs`, [
+      ...places,
+      '--registry',
+      new URL(this.url('')).origin,
+    ]);
+    await untilAnswers(`http://127.0.0.1:${port}/healthz`);
+    return { ip, home, port, pid: child.pid ?? 0 };
+  }
+
   /** Ends an agent and removes its home: its disk space is needed for the next one. */
   async end(agent: Agent): Promise<void> {
     const child = this.#children.find((each) => each.pid === agent.pid);
