@@ -220,8 +220,10 @@ class P2pAnswer {
         const { done, value } = await this.#within(bytes.next(), patienceMs);
         if (done) break;
         if (last !== undefined) await this.#send(last);
-        last = whole ? value.subarray(value.length - 1) : undefined;
-        await this.#send(whole ? value.subarray(0, value.length - 1) : value);
+        // Of an unknown length every byte may be the last one.
+        const isLast = whole && (shape.length === null || this.#at + value.length >= end);
+        last = isLast ? Buffer.from(value.subarray(value.length - 1)) : undefined;
+        await this.#send(isLast ? value.subarray(0, value.length - 1) : value);
       }
       if (last === undefined) return;
       await download.finished;
@@ -268,21 +270,20 @@ class P2pAnswer {
     return plan?.status === 200 || /^bytes=\d+-$/.test(this.#exchange.request.headers.range ?? '');
   }
 
+  /** Resolves when the kernel has it: what holds the part may be used again then. */
   async #send(part: Uint8Array): Promise<void> {
     if (part.length === 0) return;
     const { response, signal } = this.#exchange;
     this.#at += part.length;
     this.#parts.tally.sent += part.length;
-    if (response.write(part)) return;
     await new Promise<void>((resolve) => {
-      const go = () => {
-        response.off('drain', go);
-        signal.removeEventListener('abort', go);
+      const done = () => {
+        signal.removeEventListener('abort', done);
         resolve();
       };
-      response.once('drain', go);
-      signal.addEventListener('abort', go, { once: true });
-      if (signal.aborted) go();
+      signal.addEventListener('abort', done, { once: true });
+      response.write(part, done);
+      if (signal.aborted) done();
     });
     if (signal.aborted) throw new Fault('cancelled', 'the client went away');
   }

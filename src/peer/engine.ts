@@ -66,7 +66,10 @@ export interface Download {
   /** Every piece is on disk and the whole digest, where one was given, is right. Rejects with a Fault. */
   readonly finished: Promise<DownloadResult>;
   onProgress(listener: (progress: DownloadProgress) => void): () => void;
-  /** Verified bytes `start` to `end` in order as they arrive; pieces in the window ahead are fetched first. */
+  /**
+   * Verified bytes `start` to `end` in order as they arrive; pieces in the window ahead are fetched first. A chunk is good
+   * until the next one is asked for.
+   */
   read(start: number, end: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** Waits for `finished`, then makes the file appear. */
   handOver(path: string, options: { readonly copy?: boolean; readonly sync?: boolean }): Promise<HandOver>;

@@ -1,11 +1,12 @@
 /**
  * The verified bytes of a running download, in order. Invariants: a byte is given out once its piece is held; all bytes
- * of one reading are of one content; a reading has one chunk in memory, whoever reads slowly.
+ * of one reading are of one content; a reading has one chunk in memory, whoever reads slowly, and uses it again for the
+ * next one: fresh memory for each would cost more than the reading.
  */
 import { Fault } from '../protocol/faults.ts';
 import type { DownloadCore } from './download.ts';
 
-const CHUNK_BYTES = 512 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
 /** Bytes `start` to `end` (exclusive, cut to the length). Throws the download's Fault, or cancelled. */
 export async function* readInOrder(
@@ -16,6 +17,7 @@ export async function* readInOrder(
 ): AsyncGenerator<Uint8Array, void> {
   const { content: id } = await core.opened;
   const reader = {};
+  let memory: Buffer | undefined;
   try {
     for (let position = start; ; ) {
       if (signal?.aborted) throw new Fault('cancelled', 'the reader went away');
@@ -30,7 +32,9 @@ export async function* readInOrder(
         await core.wait(piece, signal);
         continue;
       }
-      const chunk = Buffer.allocUnsafeSlow(Math.min(stop, (piece + 1) * pieceSize, position + CHUNK_BYTES) - position);
+      const bytes = Math.min(stop, (piece + 1) * pieceSize, position + CHUNK_BYTES) - position;
+      memory ??= Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, stop - start));
+      const chunk = memory.subarray(0, bytes);
       if (!(await readHeld(core, position, chunk))) continue;
       yield chunk;
       position += chunk.length;
