@@ -14,6 +14,8 @@ const EPOCH_MS = 50;
 const CREDIT_MS = 50;
 /** A task that took nothing for this long, and waits for nothing, has no claim to a share. */
 const BUSY_MS = 250;
+/** A task that nobody opened is forgotten when it took nothing for this long. */
+const FORGET_MS = 10_000;
 /** Under a limit nobody moves more at once than this time's worth, or the flow would come in lumps. */
 const QUANTUM_MS = 20;
 const MIN_QUANTUM_BYTES = 4096;
@@ -26,6 +28,8 @@ type Task = {
   paidAt: Millis;
   takenAt: Millis;
   epochBytes: number;
+  /** Opened by `setTask`; any other is forgotten when it has rested. */
+  kept: boolean;
 };
 
 export class RateTree {
@@ -44,6 +48,11 @@ export class RateTree {
     return this.#bytesPerSecond;
   }
 
+  /** Tasks that it knows. */
+  get size(): number {
+    return this.#tasks.size;
+  }
+
   /** undefined = unlimited. Takes effect with the next bytes of each task. */
   setTotal(bytesPerSecond: number | undefined, now: Millis): void {
     this.#bytesPerSecond = bytesPerSecond;
@@ -51,21 +60,21 @@ export class RateTree {
     this.#divide(now);
   }
 
-  /** Opens or changes a task. A task that was never opened is opened without a limit when it takes. */
+  /** Opens or changes a task. One that was never opened has no limit of its own. */
   setTask(key: string, bytesPerSecond: number | undefined, now: Millis): void {
-    this.#task(key, now).bucket.setRate(bytesPerSecond, now);
+    this.#task(key, now, true).bucket.setRate(bytesPerSecond, now);
   }
 
-  /** Every task that took must be closed when it ends. */
+  /** Every task that was opened must be closed when it ends. */
   closeTask(key: string): void {
     this.#tasks.delete(key);
   }
 
   /** Milliseconds to wait before the next bytes of this task. */
   take(key: string, bytes: number, now: Millis): Millis {
-    const task = this.#task(key, now);
+    if (this.#bytesPerSecond === undefined) return this.#tasks.get(key)?.bucket.take(bytes, now) ?? 0;
+    const task = this.#task(key, now, false);
     const own = task.bucket.take(bytes, now);
-    if (this.#bytesPerSecond === undefined) return own;
     if (now - this.#epochStart >= EPOCH_MS) this.#divide(now);
     this.#epochBytes += bytes;
     task.epochBytes += bytes;
@@ -108,7 +117,7 @@ export class RateTree {
 
   /** Water-filling over the busy tasks: the modest keep what they used, the hungry divide the rest. */
   #pour(goal: number, elapsed: Millis, now: Millis): void {
-    const busy = [...this.#tasks.values()].filter((task) => task.takenAt > now - BUSY_MS || task.paidAt > now);
+    const busy = [...this.#tasks.values()].filter((task) => isBusy(task, now));
     const even = goal / Math.max(1, busy.length);
     let left = goal;
     let hungry = 0;
@@ -118,27 +127,43 @@ export class RateTree {
       else left -= Math.min(used, even);
     }
     const share = hungry === 0 ? goal : left / hungry;
-    for (const task of this.#tasks.values()) {
-      // What was taken at the old share is paid at the new one.
-      if (task.paidAt > now) task.paidAt = now + ((task.paidAt - now) * task.share) / share;
-      task.share = share;
+    for (const [key, task] of this.#tasks) {
+      if (!task.kept && task.takenAt < now - FORGET_MS && task.paidAt <= now) this.#tasks.delete(key);
+      setShare(task, share, now);
       task.epochBytes = 0;
     }
   }
 
-  #task(key: string, now: Millis): Task {
+  #task(key: string, now: Millis, kept: boolean): Task {
     let task = this.#tasks.get(key);
     if (task === undefined) {
-      const share = (this.#bytesPerSecond ?? 0) / 1000 / (this.#tasks.size + 1);
+      const share = this.#makeWay(now) || 1;
       task = {
-        bucket: new TokenBucket(),
-        share: share || 1,
-        paidAt: now,
-        takenAt: Number.NEGATIVE_INFINITY,
-        epochBytes: 0,
+        ...{ bucket: new TokenBucket(), share, paidAt: now, kept },
+        ...{ takenAt: Number.NEGATIVE_INFINITY, epochBytes: 0 },
       };
       this.#tasks.set(key, task);
     }
+    task.kept ||= kept;
     return task;
   }
+
+  /** The others give of their shares at once what a new task gets: until the next epoch the sum would be too much. */
+  #makeWay(now: Millis): number {
+    const total = (this.#bytesPerSecond ?? 0) / 1000;
+    const busy = [...this.#tasks.values()].filter((task) => isBusy(task, now));
+    const left = busy.length / (busy.length + 1);
+    for (const task of busy) setShare(task, task.share * left, now);
+    return total / (busy.length + 1);
+  }
+}
+
+function isBusy(task: Task, now: Millis): boolean {
+  return task.takenAt > now - BUSY_MS || task.paidAt > now;
+}
+
+/** What was taken at the old share is paid at the new one. */
+function setShare(task: Task, share: number, now: Millis): void {
+  if (task.paidAt > now) task.paidAt = now + ((task.paidAt - now) * task.share) / share;
+  task.share = share;
 }

@@ -14,7 +14,7 @@ const MAX_FREE_BUFFERS = 32;
 const freeBuffers: Buffer[] = [];
 
 export type SendContext = {
-  readonly give: ((bytes: number) => number) | undefined;
+  readonly give: ((bytes: number, content: ContentId) => number) | undefined;
   readonly stallMs: number;
   readonly log: Log;
   readonly onServed: (id: ContentId, bytes: number, remote: string) => void;
@@ -80,13 +80,13 @@ export class PieceSending {
   };
 
   async #sendAll(buffer: Buffer): Promise<void> {
-    const { content, part } = this.#order;
+    const { content, part, id } = this.#order;
     const { give } = this.#context;
     let portion = give === undefined ? BUFFER_BYTES : FIRST_PORTION_BYTES;
     let offset = part.span.start;
     while (offset < part.span.end && !this.#gone) {
       const bytes = Math.min(portion, part.span.end - offset);
-      const waitMs = give?.(bytes) ?? 0;
+      const waitMs = give?.(bytes, id) ?? 0;
       if (give !== undefined) portion = nextPortion(portion, (waitMs * portion) / bytes, BUFFER_BYTES);
       if (waitMs > 0) await this.#pause(waitMs);
       if (this.#gone) return;

@@ -22,7 +22,7 @@ export type PieceServerOptions = {
   /** Requests that wait for a slot; beyond it 503. */
   readonly queueLimit: number;
   /** Told before bytes go out; milliseconds to wait first. */
-  readonly give?: (bytes: number) => number;
+  readonly give?: (bytes: number, content: ContentId) => number;
   /** Bytes that left; less than the range when the child went away. */
   readonly onServed?: (id: ContentId, bytes: number, remote: string) => void;
   readonly log: Log;

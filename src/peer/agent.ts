@@ -95,7 +95,7 @@ class HostEngine implements AgentEngine {
       locate: (id) => this.#locate(id),
       slots: settings.uploadSlots ?? ENGINE_DEFAULTS.uploadSlots,
       queueLimit: ENGINE_DEFAULTS.uploadQueue,
-      give: (bytes) => this.#bandwidth.give(bytes),
+      give: (bytes, content) => this.#bandwidth.give(content, bytes),
       log,
     });
     this.#supernodes = new Supernodes({

@@ -38,8 +38,13 @@ export class Bandwidth {
     return this.#down.take(key, bytes, this.#clock.now());
   }
 
-  /** Told before bytes go out; milliseconds to wait first. Children are not told apart. */
-  give(bytes: number): number {
-    return this.#up.take('', bytes, this.#clock.now());
+  /** Milliseconds that the task still has to wait for what it took; who starts something new waits for them first. */
+  debt(key: string): number {
+    return this.#down.debt(key, this.#clock.now());
+  }
+
+  /** Told before bytes of a content go out; milliseconds to wait first. Fair between contents, whoever takes them. */
+  give(key: string, bytes: number): number {
+    return this.#up.take(key, bytes, this.#clock.now());
   }
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import type { BufferPool } from '../io/buffers.ts';
 import { sameBytes, sha256 } from '../io/hash.ts';
 import type { PieceClient } from '../io/piece-client.ts';
+import { sleep } from '../io/sleep.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ParentAddress } from '../protocol/host.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
@@ -33,6 +34,7 @@ export type PieceFetchParts = {
 
 export class PieceFetch {
   readonly #parts: PieceFetchParts;
+  readonly #key: string;
   readonly #queue: number;
   readonly #throttle: (bytes: number) => number;
   #writing = 0;
@@ -41,18 +43,22 @@ export class PieceFetch {
   /** `key` names the task among the host's rates; `queue` in pieces. */
   constructor(parts: PieceFetchParts, key: string, queue: number) {
     this.#parts = parts;
+    this.#key = key;
     this.#queue = queue;
     this.#throttle = (bytes) => parts.bandwidth.take(key, bytes);
   }
 
   /** Resolves with the milliseconds from the request to the last byte, the piece being on disk. Throws Faults. */
   async run(job: PieceJob): Promise<number> {
-    const { client, pool, clock } = this.#parts;
+    const { client, pool, clock, bandwidth } = this.#parts;
     const { content, piece, parent, signal } = job;
     const span = pieceSpan(content.shape, piece);
     while (this.#writing >= this.#queue) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     const buffer = await pool.acquire(span.end - span.start, signal);
     try {
+      // Each request begins with a portion that nobody has asked the limit for: all at once would be a burst.
+      const debt = bandwidth.debt(this.#key);
+      if (debt > 0) await sleep(debt, signal);
       const since = clock.now();
       const options = { stallMs: job.stallMs, signal, throttle: this.#throttle };
       await client.fetch(parent, contentPath(content.id), span, buffer, options);
