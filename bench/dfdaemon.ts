@@ -5,7 +5,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent as Connections, request as httpRequest } from 'node:http';
-import { type Bench, median } from './processes.ts';
+import type { Bench } from './processes.ts';
+import { median } from './table.ts';
 
 const MIB = 1024 * 1024;
 const COLD_MIB = 300;

@@ -30,11 +30,16 @@ export type Timed = {
 export type Agent = { readonly ip: string; readonly home: string; readonly pid: number };
 
 export class Bench {
-  readonly dir = mkdtempSync(`${tmpdir()}/dragonfly-bench-`);
+  readonly dir: string;
   readonly root = ROOT;
   readonly #children: ChildProcess[] = [];
   #control = 0;
   #web = 0;
+
+  /** `parent`: where sources, stores and outputs lie, the current temporary folder by default. */
+  constructor(parent = tmpdir()) {
+    this.dir = mkdtempSync(`${parent}/dragonfly-bench-`);
+  }
 
   /** nginx with `www/` below the folder. */
   async source(): Promise<void> {
@@ -42,7 +47,7 @@ export class Bench {
     mkdirSync(`${this.dir}/www`);
     const conf = `worker_processes 1; pid ${this.dir}/nginx.pid; error_log ${this.dir}/nginx.err; daemon off; user root;
 events { worker_connections 4096; }
-http { access_log off; sendfile on; tcp_nopush on; server { listen 127.0.0.1:${this.#web}; root ${this.dir}/www; } }`;
+http { log_format reads '$request_method $uri $body_bytes_sent'; access_log ${this.dir}/access.log reads; sendfile on; tcp_nopush on; server { listen 127.0.0.1:${this.#web}; root ${this.dir}/www; } }`;
     writeFileSync(`${this.dir}/nginx.conf`, conf);
     const child = this.#start('nginx', 'nginx', ['-c', `${this.dir}/nginx.conf`]);
     await until(() => existsSync(`${this.dir}/nginx.pid`), 'nginx');
@@ -63,6 +68,17 @@ http { access_log off; sendfile on; tcp_nopush on; server { listen 127.0.0.1:${t
     const child = this.#node('supernode', `${ROOT}/bin/supernode.mjs`, [...where, '--home-dir', home, ...flags]);
     await untilAnswers(`http://127.0.0.1:${this.#control}/readyz`);
     return child.pid ?? 0;
+  }
+
+  /** Requests that nginx answered for this file, and the bytes of their bodies. */
+  reads(name: string): { readonly requests: number; readonly bytes: number } {
+    const lines = readFileSync(`${this.dir}/access.log`, 'utf8').split('\n');
+    const sizes = lines.filter((line) => line.startsWith(`GET /${name} `)).map((line) => Number(line.split(' ')[2]));
+    return { requests: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+  }
+
+  get control(): number {
+    return this.#control;
   }
 
   get node(): string {
@@ -138,6 +154,34 @@ http { access_log off; sendfile on; tcp_nopush on; server { listen 127.0.0.1:${t
     return { cpu, peakMib };
   }
 
+  /**
+   * Bytes of memory that the machine has surely at hand for page cache: written and removed again. A virtual machine gives free memory
+   * back to its host and pays at the next use, so who comes first would pay for all. Before every measured run of either side.
+   */
+  warmMemory(bytes: number): void {
+    const path = `${this.dir}/warm`;
+    const fd = openSync(path, 'w');
+    const block = Buffer.alloc(512 * 1024, 1);
+    for (let at = 0; at < bytes; at += block.length) writeSync(fd, block);
+    closeSync(fd);
+    rmSync(path);
+  }
+
+  /** Bytes that a process has read and written by system calls so far: files and sockets. */
+  moved(pid: number): { readonly read: number; readonly written: number } {
+    const text = readFileSync(`/proc/${pid}/io`, 'utf8');
+    const count = (name: string) => Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(text)?.[1] ?? 0);
+    return { read: count('rchar'), written: count('wchar') };
+  }
+
+  /** One request to an agent on its socket. */
+  async ask(agent: Agent, method: string, path: string, body?: unknown): Promise<unknown> {
+    const sent = body === undefined ? [] : ['-H', 'Content-Type: application/json', '-d', JSON.stringify(body)];
+    const socket = ['--unix-socket', `${agent.home}/agent.sock`];
+    const answer = good(await this.timed(['curl', '-sf', ...socket, '-X', method, ...sent, `http://agent${path}`]));
+    return JSON.parse(answer.output);
+  }
+
   /** A file of random bytes below `www/`. */
   sample(name: string, bytes: number): void {
     const fd = openSync(`${this.dir}/www/${name}`, 'w');
@@ -171,6 +215,12 @@ http { access_log off; sendfile on; tcp_nopush on; server { listen 127.0.0.1:${t
   }
 }
 
+/** Throws when the command failed. */
+export function good(timed: Timed): Timed {
+  if (timed.code !== 0) throw new Error(`a command ended with ${timed.code}: ${timed.output.slice(-500)}`);
+  return timed;
+}
+
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
@@ -180,8 +230,9 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(hard);
 }
 
-export function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
+/** Resident memory now. */
+export function rssMib(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 }
 
 export function installed(command: string): boolean {
