@@ -10,7 +10,7 @@ import { DEFAULT_CONFIG } from './home.ts';
 import { askJson, type Place } from './json-request.ts';
 import { faultLine } from './report.ts';
 
-const FLAGS = {
+export const FLAGS = {
   node: {
     kind: 'list',
     short: 'n',

@@ -39,6 +39,21 @@ export class Hosts {
     return this.#records.size;
   }
 
+  /** What must not grow for ever. */
+  get counts(): {
+    readonly hosts: number;
+    readonly offers: number;
+    readonly offeredTasks: number;
+    readonly known: number;
+  } {
+    let [offers, known] = [0, 0];
+    for (const record of this.#records.values()) {
+      offers += record.offers.size;
+      known += record.swarms.size + record.manifests.size;
+    }
+    return { hosts: this.#records.size, offers, offeredTasks: this.#offers.size, known };
+  }
+
   get all(): Iterable<HostRecord> {
     return this.#records.values();
   }

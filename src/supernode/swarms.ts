@@ -55,8 +55,9 @@ export class Swarms implements CacheEvents {
     });
   }
 
-  get count(): number {
-    return this.#swarms.size;
+  /** What must not grow for ever. */
+  get counts(): { readonly swarms: number; readonly awaitedManifests: number } {
+    return { swarms: this.#swarms.size, awaitedManifests: this.#awaitedManifests.size };
   }
 
   /** The entry is the one that its swarm is about. */

@@ -22,6 +22,7 @@ export function sweepMemory(
   idleMs: number,
 ): void {
   for (const content of swarms.idleSince(clock.now() - idleMs)) cache.forget(content);
+  cache.sweep();
 }
 
 export function startSweeping(parts: SweepingParts, settings: Settings): { stop(): void } {

@@ -144,6 +144,11 @@ export class Cache {
     if (entry !== undefined) this.#forget(entry);
   }
 
+  /** Failures that count no more leave memory too. */
+  sweep(): void {
+    this.#failures.sweep();
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
     await Promise.allSettled(this.#running);

@@ -24,6 +24,12 @@ export class Failures {
     return this.#known.size;
   }
 
+  /** Those that count no more leave memory. */
+  sweep(): void {
+    const now = this.#clock.now();
+    for (const [key, { until }] of [...this.#known.entries()]) if (until <= now) this.#known.delete(key);
+  }
+
   find(task: TaskId, spec: TaskSpec): Fault | undefined {
     for (const key of [task, askerKey(task, spec)]) {
       const known = this.#known.get(key);
