@@ -165,6 +165,20 @@ describe('a cache that was killed while it read', () => {
     expect(whole.equals(BYTES)).toBe(true);
   });
 
+  test('does so without a validator too, where a digest proves the whole', async () => {
+    const before = cacheLab();
+    const served = before.source.serve(URL, { bytes: BYTES, cutAt: 200_000 });
+    const spec = specOf(URL, { digest: digestOf(BYTES) });
+    const broken = await before.open(spec);
+    await broken.entry.whenSettled();
+    served.cutAt = BYTES.length;
+    const lab = cacheLab({ before });
+    lab.source.asked.length = 0;
+    const { entry } = await filled(lab, spec);
+    expect(lab.source.asked).toEqual([`from ${entry.shape.pieceSize}`]);
+    expect(entry.manifest?.digest).toBe(spec.digest);
+  });
+
   test('begins anew when the content is another one now', async () => {
     const before = cacheLab();
     const served = before.source.serve(URL, { bytes: BYTES, etag: '"1"', cutAt: 200_000 });

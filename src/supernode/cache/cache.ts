@@ -13,7 +13,6 @@ import { type ContentId, type PieceIndex, type TaskId, taskOf } from '../../prot
 import { type ContentShape, pieceSizeFor } from '../../protocol/piece.ts';
 import type { TaskSpec } from '../../protocol/task.ts';
 import { placeOf, type SourceAnswer, type SourceRequest } from '../../source/source.ts';
-import { canResume } from '../../source/validators.ts';
 import type { StoredContent } from '../../store/store.ts';
 import {
   SOURCE_BACKOFF,
@@ -26,7 +25,7 @@ import { Entry, type Opened } from './entry.ts';
 import { askerKey, Failures } from './failures.ts';
 import { type BodyAnswer, Fill } from './fill.ts';
 import { freshness, usableStale } from './freshness.ts';
-import { type KnownParts, knownOnDisk, knownToHosts, sealed, shownUrl } from './known.ts';
+import { type KnownParts, knownOnDisk, knownToHosts, partOnDisk, sealed, shownUrl } from './known.ts';
 import { refillPiece, requireSame } from './refill.ts';
 
 const OPEN_ATTEMPTS = {
@@ -224,7 +223,7 @@ export class Cache {
 
   /** Starts a read of the source; gives the content as soon as the answer's head says what it is. */
   async #read(task: TaskId, spec: TaskSpec, given: BodyAnswer | undefined): Promise<Entry> {
-    const part = given === undefined ? this.#partial(task) : undefined;
+    const part = given === undefined ? partOnDisk(this.#parts, task, spec) : undefined;
     const answer = given ?? (await this.#askFirst(spec, part?.resume ?? {}));
     if (answer.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a plain request');
     const { facts, length } = answer;
@@ -248,18 +247,6 @@ export class Cache {
     for (const piece of stored.held) this.#parts.events.pieceHeld(entry, piece);
     this.#track(this.#fill(entry, answer));
     return entry;
-  }
-
-  /** What an earlier life of this process had read of the task, and how to ask for the rest. */
-  #partial(task: TaskId): { stored: StoredContent; resume: Partial<SourceRequest> } | undefined {
-    for (const stored of this.#parts.store.ofTask(task)) {
-      const { facts, manifest } = stored.meta;
-      if (manifest !== undefined || stored.held.count === 0 || !canResume(facts)) continue;
-      const missing = stored.held.nextClear(0);
-      if (missing <= 0 || stored.shape.length === null) continue;
-      return { stored, resume: { range: { start: missing * stored.shape.pieceSize }, ifRange: facts } };
-    }
-    return undefined;
   }
 
   async #fill(entry: Entry, answer: BodyAnswer): Promise<void> {

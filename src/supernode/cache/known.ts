@@ -1,10 +1,13 @@
-/** Complete contents that need not be read again: those on the cache's disk, and those that only hosts hold any more. */
+/** Contents that need not be read again, or not from the start: those on the cache's disk, and those that only hosts hold any more. */
 import { signManifest, verifyManifest } from '../../io/hash.ts';
 import { type TaskId, taskOf } from '../../protocol/ids.ts';
 import { pieceCount } from '../../protocol/piece.ts';
 import type { Digest, Manifest, TaskSpec } from '../../protocol/task.ts';
-import type { ContentStore } from '../../store/store.ts';
+import type { SourceRequest } from '../../source/source.ts';
+import { canResume } from '../../source/validators.ts';
+import type { ContentStore, StoredContent } from '../../store/store.ts';
 import { Entry } from './entry.ts';
+import { immutable } from './freshness.ts';
 
 export type KnownParts = {
   readonly store: ContentStore;
@@ -31,6 +34,24 @@ export async function knownToHosts(parts: KnownParts, task: TaskId, spec: TaskSp
   const { content: id, shape, facts } = manifest;
   const stored = await parts.store.create(id, shape, { url: shownUrl(spec), facts, manifest });
   return new Entry({ id, task, stored, facts, spec });
+}
+
+/** What an earlier life of this process had read of the task, and how to ask for the rest. */
+export function partOnDisk(
+  { store }: Pick<KnownParts, 'store'>,
+  task: TaskId,
+  spec: TaskSpec,
+): { readonly stored: StoredContent; readonly resume: Partial<SourceRequest> } | undefined {
+  for (const stored of store.ofTask(task)) {
+    const { facts, manifest } = stored.meta;
+    // Without a validator the digest of the whole will prove that the parts belong together.
+    const provable = canResume(facts) || (facts.ranges && immutable(spec.digest));
+    if (manifest !== undefined || stored.held.count === 0 || !provable) continue;
+    const missing = stored.held.nextClear(0);
+    if (missing <= 0 || stored.shape.length === null) continue;
+    return { stored, resume: { range: { start: missing * stored.shape.pieceSize }, ifRange: facts } };
+  }
+  return undefined;
 }
 
 /** All pieces are held: what their digests are, signed. */
