@@ -7,11 +7,14 @@ import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { makeAuthority, readAuthority } from './ca/authority.ts';
 import { LeafCache } from './ca/leaf-cache.ts';
 import { type Answer, ask, World } from './daemon.fixture.ts';
 import { digestOf, FakeRegistry } from './registry.fixture.ts';
+
+// A loaded machine is slow, not wrong.
+vi.setConfig({ testTimeout: 60_000 });
 
 const MIB = 1024 * 1024;
 const closing: (() => Promise<unknown>)[] = [];
