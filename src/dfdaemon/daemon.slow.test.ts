@@ -104,8 +104,8 @@ describe('as a mirror', () => {
     await Promise.all(starts.slice(8).map(one));
     const asked = registry.seen.filter(({ method }) => method === 'GET').map(({ range }) => spanOf(range));
     const read = asked.slice(1).reduce((sum, { start, end }) => sum + Math.min(end, blob.length) - start, 0);
-    // Pieces of 128 KiB: a range of 64 KiB touches two of them at most.
-    expect(read).toBeLessThanOrEqual(starts.length * 2 * 128 * 1024);
+    // Pieces of 128 KiB: a range touches two of them at most; and one that had to wait long was asked for by itself, too.
+    expect(read).toBeLessThanOrEqual(starts.length * (2 * 128 * 1024 + size));
   });
 
   test('who reads it all after that gets it all, and it is read once', async () => {

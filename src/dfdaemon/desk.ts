@@ -74,24 +74,25 @@ export class Desk {
     const { access, targets, tally, tokens } = this.#options;
     const { request, url, origin } = exchange;
     if (p2p === 'never' || request.method !== 'GET' || hasBody(request)) return false;
+    if (CONDITIONS.some((name) => request.headers[name] !== undefined)) return false;
     const path = parseDistributionPath(url.pathname);
     if (path.kind === 'blob') {
       await targets.check(url, origin);
-      if (!(await access.mayHave(exchange, path.repository, path.digest))) return false;
       tally.p2p++;
-      await serveP2p(exchange, { type: 'blob', digest: path.digest }, this.#options.p2p);
-      return true;
+      // While the registry is asked, the content may be opened; nothing of it goes out before the answer.
+      const allowed = access.mayHave(exchange, path.repository, path.digest);
+      allowed.catch(() => undefined);
+      return await serveP2p(exchange, { type: 'blob', digest: path.digest, allowed }, this.#options.p2p);
     }
     // What else a registry says is of the moment, and for who asks: a rule that leads to a registry does not keep it.
     if (path.kind !== 'other' || path.repository !== undefined || url.pathname === '/v2/') return false;
     if (tokens.isToken(url)) return false;
-    if (p2p !== 'by-rule' || CONDITIONS.some((name) => request.headers[name] !== undefined)) return false;
+    if (p2p !== 'by-rule') return false;
     await targets.check(url, origin);
     const reading = await access.read(exchange);
     if (reading === undefined) return false;
     tally.p2p++;
-    await serveP2p(exchange, { type: 'url', reading }, this.#options.p2p);
-    return true;
+    return await serveP2p(exchange, { type: 'url', reading }, this.#options.p2p);
   }
 
   #exchange(
@@ -112,7 +113,7 @@ export class Desk {
       const known = upstreamOf(url.host, table);
       const configured = known !== undefined && table.named.has(url.host.toLowerCase()) ? known : undefined;
       const trust = from.target?.trust ?? configured?.trust ?? NO_TRUST;
-      const headers = this.#headers(request, url.host === absolute.host ? undefined : url.host);
+      const headers = this.#headers(request, url.host);
       const policy = { type: 'client' } as const;
       return { exchange: { ...rest, url, headers, trust, policy }, p2p: configured?.direct ? 'never' : p2p };
     }
@@ -132,14 +133,12 @@ export class Desk {
     return { exchange, p2p: upstream.direct ? 'never' : p2p };
   }
 
-  /** `host` replaces the client's; `policy` says whether its credentials go on. */
-  #headers(request: IncomingMessage, host: string | undefined, policy = 'client'): string[] {
+  /** `host` is the target's, whatever the client wrote there; `policy` says whether its credentials go on. */
+  #headers(request: IncomingMessage, host: string, policy = 'client'): string[] {
     const mine = without(endToEnd(request.rawHeaders), FOR_US);
     const lines = policy === 'client' ? mine : without(mine, new Set(['authorization', 'cookie']));
-    const withHost: string[] = [];
-    if (host !== undefined) withHost.push('Host', host);
-    for (const [name, value] of pairs(lines))
-      if (host === undefined || name.toLowerCase() !== 'host') withHost.push(name, value);
+    const withHost: string[] = ['Host', host];
+    for (const [name, value] of pairs(lines)) if (name.toLowerCase() !== 'host') withHost.push(name, value);
     const chunked = request.headers['transfer-encoding'] !== undefined;
     if (chunked) withHost.push('Transfer-Encoding', 'chunked');
     withHost.push('Via', `1.1 ${this.#options.name}`);

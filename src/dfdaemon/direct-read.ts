@@ -72,7 +72,7 @@ export class DirectRead {
 
   /** The first answer is there, and shape and facts are known. Throws SourceSays, or Faults. */
   async open(): Promise<void> {
-    this.#first = await this.#ask(0);
+    this.#first = await this.#ask(0, null);
   }
 
   /** Bytes `start` to `end` (null = to the last). Throws SourceSays before the first byte; Faults. */
@@ -102,7 +102,7 @@ export class DirectRead {
     let at = start;
     for (;;) {
       try {
-        const answer = this.#take(at) ?? (await this.#ask(at));
+        const answer = this.#take(at) ?? (await this.#ask(at, end));
         for await (const part of this.#within(answer, at, end)) {
           this.#failures = 0;
           hash?.update(part);
@@ -142,10 +142,10 @@ export class DirectRead {
     if (this.length === null) this.length = position;
   }
 
-  async #ask(at: number): Promise<IncomingMessage> {
+  async #ask(at: number, end: number | null): Promise<IncomingMessage> {
     for (;;) {
       try {
-        const answer = await this.#follow(at);
+        const answer = await this.#follow(at, end);
         const status = answer.statusCode ?? 0;
         if (status === 200 || (status === 206 && startsAt(answer, at))) {
           this.#know(answer);
@@ -179,12 +179,13 @@ export class DirectRead {
     this.length ??= total ?? (answer.statusCode === 200 && size !== undefined ? Number(size) : null);
   }
 
-  async #follow(at: number): Promise<IncomingMessage> {
+  async #follow(at: number, end: number | null): Promise<IncomingMessage> {
     const { exchange, own } = this.#options;
     const { trust, origin, policy, signal } = exchange;
     let url = exchange.url;
     const plain = without(exchange.headers, CONDITIONS);
-    let headers = at === 0 ? plain : withHeader(plain, 'Range', printRange(at));
+    const isAll = at === 0 && (end === null || end === this.length);
+    let headers = isAll ? plain : withHeader(plain, 'Range', printRange(at, end ?? undefined));
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       const request = { url, method: 'GET', headers, trust, origin, signal, headTimeoutMs: this.#options.stallMs };
       const answer = await own.send({ ...request, policy: hop === 0 ? policy : { type: 'none' } });

@@ -33,7 +33,7 @@ export type P2pParts = {
 
 /** A digest names the content; else the URL does, and `reading` is what its source says of it now. */
 export type Wanted =
-  | { readonly type: 'blob'; readonly digest: Digest }
+  | { readonly type: 'blob'; readonly digest: Digest; readonly allowed: Promise<boolean> }
   | { readonly type: 'url'; readonly reading: Reading };
 
 /** Tries of the engine without a byte gained. */
@@ -74,9 +74,12 @@ const OF_THE_REQUEST = new Set([
 
 type Started = { readonly plan: Extract<AnswerPlan, { type: 'body' }>; readonly facts: SourceFacts };
 
-/** Resolves when the answer is out. Faults when no byte of it is out. */
-export async function serveP2p(exchange: Exchange, wanted: Wanted, parts: P2pParts): Promise<void> {
-  await new P2pAnswer(exchange, wanted, parts).run();
+/**
+ * Resolves when the answer is out, or with false when the client may not have the content: then nothing was said. Faults
+ * when no byte of it is out.
+ */
+export async function serveP2p(exchange: Exchange, wanted: Wanted, parts: P2pParts): Promise<boolean> {
+  return await new P2pAnswer(exchange, wanted, parts).run();
 }
 
 class P2pAnswer {
@@ -88,6 +91,7 @@ class P2pAnswer {
   /** Next byte to send. */
   #at = 0;
   #why: Fault | undefined;
+  #refused = false;
 
   constructor(exchange: Exchange, wanted: Wanted, parts: P2pParts) {
     this.#exchange = exchange;
@@ -96,30 +100,36 @@ class P2pAnswer {
     this.#digest = wanted.type === 'blob' ? wanted.digest : undefined;
   }
 
-  async run(): Promise<void> {
-    const { response, signal } = this.#exchange;
+  async run(): Promise<boolean> {
+    const { signal } = this.#exchange;
     for (let tries = 0; tries < MAX_TRIES && !signal.aborted; ) {
       const before = this.#at;
-      if (await this.#byEngine()) return;
+      if (await this.#byEngine()) return !this.#refused;
       tries = this.#at > before ? 0 : tries + 1;
       if (this.#why !== undefined && HOPELESS.has(this.#why.code)) break;
     }
-    if (signal.aborted) return;
+    if (signal.aborted) return true;
+    if (!(await this.#allowed())) return false;
     this.#parts.log.info({ error: this.#why, host: this.#exchange.url.host }, 'straight from the source');
+    await this.#bySourceOrCut();
+    return true;
+  }
+
+  async #bySourceOrCut(): Promise<void> {
+    const { response, url } = this.#exchange;
     try {
       await this.#bySource();
     } catch (error) {
-      if (!response.headersSent) {
-        if (!(error instanceof SourceSays)) throw error;
-        await relay(error.answer, response, this.#exchange);
-        return;
-      }
-      this.#parts.log.warn(
-        { error: Fault.of(error), host: this.#exchange.url.host, at: this.#at },
-        'an answer was cut',
-      );
-      cut(response);
+      if (response.headersSent) {
+        this.#parts.log.warn({ error: Fault.of(error), host: url.host, at: this.#at }, 'an answer was cut');
+        cut(response);
+      } else if (error instanceof SourceSays) await relay(error.answer, response, this.#exchange);
+      else throw error;
     }
+  }
+
+  async #allowed(): Promise<boolean> {
+    return this.#wanted.type === 'url' || (await this.#wanted.allowed);
   }
 
   /** True when the answer is out. */
@@ -134,6 +144,8 @@ class P2pAnswer {
     let second: Loan | undefined;
     try {
       const opened = await this.#within(download.opened);
+      this.#refused = !(await this.#allowed());
+      if (this.#refused) return true;
       if (!this.#begin(opened.facts, opened.shape.length)) return true;
       if (isPart && this.#isMostOfIt(download.progress)) second = shelf.take(whole, request);
       await this.#pour(download, opened);

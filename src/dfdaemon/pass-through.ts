@@ -5,7 +5,7 @@
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Exchange } from './exchange.ts';
-import { endToEnd, headerOf, pairs } from './headers.ts';
+import { endToEnd, headerOf, pairs, without } from './headers.ts';
 import { authorized, type OwnCredentials } from './registry/own-credentials.ts';
 import { type UpstreamClient, upstreamFault } from './upstream-client.ts';
 
@@ -17,6 +17,8 @@ export type Watch = (answer: IncomingMessage) => void;
 /** A target that answers a reading request with nothing for so long counts as gone. Milliseconds. */
 export const HEAD_TIMEOUT_MS = 60_000;
 const BODY_STALL_MS = 60_000;
+/** Clients of HTTP/1.0 know no chunks, and nothing after them. */
+const TRAILER = new Set(['trailer']);
 
 /** Resolves when the answer is out, whole or cut. Faults, when no byte of it is out: source-unreachable, usage, cancelled. */
 export async function passThrough(exchange: Exchange, passing: Passing, watch?: Watch): Promise<void> {
@@ -67,8 +69,10 @@ function pour(request: IncomingMessage, sent: ClientRequest): void {
 }
 
 export async function relay(answer: IncomingMessage, response: ServerResponse, exchange: Exchange): Promise<void> {
+  answer.on('error', () => undefined); // Its end says it, too.
   response.sendDate = headerOf(answer.rawHeaders, 'date') === undefined;
-  const lines = answerLines(answer, exchange);
+  const chunks = response.req.httpVersion !== '1.0';
+  const lines = chunks ? answerLines(answer, exchange) : without(answerLines(answer, exchange), TRAILER);
   response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', lines);
   answer.setTimeout(BODY_STALL_MS, () => answer.destroy());
   await new Promise<void>((resolve) => {
@@ -85,7 +89,7 @@ export async function relay(answer: IncomingMessage, response: ServerResponse, e
     });
     answer.once('end', () => {
       if (!answer.complete) return;
-      if (answer.rawTrailers.length > 0) response.addTrailers([...pairs(answer.rawTrailers)]);
+      if (chunks && answer.rawTrailers.length > 0) response.addTrailers([...pairs(answer.rawTrailers)]);
       response.end();
     });
   });

@@ -75,6 +75,21 @@ describe('as a proxy', () => {
     const other = await proxied(one, token, { Authorization: 'Basic b' });
     expect(JSON.parse(other.body.toString())).toMatchObject({ token: 'for-Basic-b' });
     expect(registry.count('GET', '/token')).toBe(2);
+    const form = Buffer.from('grant_type=password&username=u&password=p');
+    const post = () =>
+      ask(
+        {
+          host: '127.0.0.1',
+          port: one.daemon.port,
+          path: token,
+          method: 'POST',
+          headers: { 'Content-Length': form.length },
+        },
+        [form],
+      );
+    const posted = await Promise.all(Array.from({ length: 20 }, post));
+    expect(posted.every(({ status }) => status === 200)).toBe(true);
+    expect(registry.count('POST', '/token')).toBe(1);
   });
 
   test('it does not proxy to itself, to metadata addresses, or for its own requests', async () => {

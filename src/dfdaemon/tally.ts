@@ -9,5 +9,4 @@ export class Tally {
   sent = 0;
   /** Of these, bytes that had to come straight from the source. */
   bySource = 0;
-  failed = 0;
 }

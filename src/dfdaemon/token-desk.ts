@@ -10,13 +10,14 @@ import { SingleFlight } from '../base/single-flight.ts';
 import { sha256Hex } from '../io/hash.ts';
 import { parseChallenges, parseTokenAnswer, tokenChallenge } from '../protocol/oci/challenge.ts';
 import { credentialOf, type Exchange } from './exchange.ts';
-import { allOf, endToEnd, headerOf } from './headers.ts';
+import { allOf, endToEnd, headerOf, withHeader } from './headers.ts';
 import { HEAD_TIMEOUT_MS } from './pass-through.ts';
 import type { CredentialPolicy } from './registry/upstreams.ts';
 import type { UpstreamClient } from './upstream-client.ts';
 
-/** `policy` is the client's unless it is given. */
-export type TokenRequest = Pick<Exchange, 'url' | 'headers' | 'trust' | 'origin'> & Partial<Pick<Exchange, 'policy'>>;
+/** `policy` is the client's unless it is given; with a `form` it is a POST, which holds the credential itself. */
+export type TokenRequest = Pick<Exchange, 'url' | 'headers' | 'trust' | 'origin'> &
+  Partial<Pick<Exchange, 'policy'>> & { readonly form?: Buffer };
 
 const CLIENT: CredentialPolicy = { type: 'client' };
 
@@ -26,15 +27,15 @@ type Answer = {
   readonly lines: readonly string[];
   readonly body: Buffer;
 };
-type Kept = { readonly answer: Answer; readonly until: number };
+type Kept = { readonly answer: Answer; readonly until: number; readonly expiresAt: number };
 
 const MAX_REALMS = 256;
 const MAX_TOKENS = 4096;
 const MAX_BYTES = 256 * 1024;
 /** Requests at one auth server at once. */
 const AT_ONCE = 4;
-/** A token in the client's hand must be good for as long as a request takes. */
-const MARGIN_MS = 10_000;
+/** Clients take a token to be good for at least a minute, whatever it says. */
+const MARGIN_MS = 60_000;
 
 export class TokenDesk {
   readonly #client: UpstreamClient;
@@ -67,17 +68,25 @@ export class TokenDesk {
   /** True when it was a request for a token, and is answered. Faults: source-unreachable, usage. */
   async answer(exchange: Exchange): Promise<boolean> {
     const { request, response, url } = exchange;
-    if (request.method !== 'GET' || !this.isToken(url)) return false;
-    await this.give(response, exchange);
+    if (!this.isToken(url)) return false;
+    if (request.method === 'GET') await this.give(response, exchange);
+    else if (request.method === 'POST' && Number(request.headers['content-length'] ?? MAX_BYTES) < MAX_BYTES)
+      await this.give(response, { ...exchange, form: await bodyOf(request) });
+    else return false;
     return true;
   }
 
   /** Answers with what the auth server says, or said, to this request. Faults: source-unreachable, usage. */
   async give(response: ServerResponse, request: TokenRequest): Promise<void> {
-    const key = sha256Hex(JSON.stringify([request.url.href, credentialOf({ policy: CLIENT, ...request })]));
+    const { url, form } = request;
+    const parts = [url.href, credentialOf({ policy: CLIENT, ...request }), form === undefined ? '' : sha256Hex(form)];
+    const key = sha256Hex(JSON.stringify(parts));
     const kept = this.#kept.get(key);
-    const fresh = kept !== undefined && this.#clock.now() < kept.until;
-    const answer = fresh ? kept.answer : await this.#asking.do(key, () => this.#ask(key, request));
+    const now = this.#clock.now();
+    const answer =
+      kept !== undefined && now < kept.until
+        ? withLife(kept.answer, (kept.expiresAt - now) / 1000, this.#clock.wall())
+        : await this.#asking.do(key, () => this.#ask(key, request));
     const { status, message, lines, body } = answer;
     response.sendDate = headerOf(lines, 'date') === undefined;
     response.writeHead(status, message, [...lines]);
@@ -85,7 +94,7 @@ export class TokenDesk {
   }
 
   /** The asker may go away; the others still want it. */
-  async #ask(key: string, { url, headers, trust, origin }: TokenRequest): Promise<Answer> {
+  async #ask(key: string, { url, headers, trust, origin, form }: TokenRequest): Promise<Answer> {
     const queue = this.#queues.get(url.origin) ?? new Queue(AT_ONCE);
     this.#queues.set(url.origin, queue);
     return await queue
@@ -94,11 +103,9 @@ export class TokenDesk {
         const sentAt = this.#clock.now();
         const answer = await this.#client.get({
           url,
-          method: 'GET',
-          headers,
-          trust,
-          origin,
-          headTimeoutMs: HEAD_TIMEOUT_MS,
+          method: form === undefined ? 'GET' : 'POST',
+          ...{ headers, trust, origin, headTimeoutMs: HEAD_TIMEOUT_MS },
+          ...(form === undefined ? {} : { body: form }),
         });
         const body = await bodyOf(answer);
         const status = answer.statusCode ?? 502;
@@ -106,7 +113,8 @@ export class TokenDesk {
         const token = status === 200 ? parseTokenAnswer(body.toString('utf8')) : undefined;
         if (token !== undefined) {
           const lifeMs = token.expiresInSeconds * 1000;
-          this.#kept.set(key, { answer: whole, until: sentAt + Math.max(lifeMs / 2, lifeMs - MARGIN_MS) });
+          const until = sentAt + Math.max(lifeMs / 2, lifeMs - MARGIN_MS);
+          this.#kept.set(key, { answer: whole, until, expiresAt: sentAt + lifeMs });
         }
         return whole;
       })
@@ -114,6 +122,14 @@ export class TokenDesk {
         if (queue.idle) this.#queues.delete(url.origin);
       });
   }
+}
+
+/** A token that was kept for a while is good for less than it says. */
+function withLife(answer: Answer, seconds: number, wallNow: number): Answer {
+  const fields = JSON.parse(answer.body.toString('utf8')) as Record<string, unknown>;
+  const life = { expires_in: Math.floor(seconds), issued_at: new Date(wallNow).toISOString() };
+  const body = Buffer.from(JSON.stringify({ ...fields, ...life }));
+  return { ...answer, body, lines: withHeader(answer.lines, 'Content-Length', String(body.length)) };
 }
 
 function placeOf(url: URL): string {

@@ -22,6 +22,8 @@ export type UpstreamRequest = {
   /** Where the client is that wants it. */
   readonly origin: Origin;
   readonly signal?: AbortSignal;
+  /** A small one, which may be sent twice. */
+  readonly body?: Buffer;
   /** Until the answer's head; absent = as long as it takes. */
   readonly headTimeoutMs?: number;
 };
@@ -74,7 +76,7 @@ export class UpstreamClient {
     return sent;
   }
 
-  /** For requests without a body. Resolves with the answer's head. Faults: source-unreachable, usage, cancelled. */
+  /** For requests without a body, or with a small one. Resolves with the answer's head. Faults: source-unreachable, usage, cancelled. */
   async get(request: UpstreamRequest): Promise<IncomingMessage> {
     try {
       return await this.#once(request);
@@ -100,7 +102,7 @@ export class UpstreamClient {
         resolve(answer);
       });
       sent.on('error', (error) => reject(isStale(sent, error) ? new StaleConnection() : error));
-      sent.end();
+      sent.end(request.body);
     });
   }
 
