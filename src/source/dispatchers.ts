@@ -14,13 +14,15 @@ export interface Dispatchers {
   close(): Promise<void>;
 }
 
-export function createDispatchers(): Dispatchers {
+type Env = Readonly<Record<string, string | undefined>>;
+
+export function createDispatchers(env: Env = process.env): Dispatchers {
   /** The longest unused first. */
   const kinds = new Map<string, Dispatcher>();
   return {
     get(insecure, cacerts) {
       const key = JSON.stringify([insecure, cacerts]);
-      const dispatcher = kinds.get(key) ?? makeDispatcher(insecure, cacerts);
+      const dispatcher = kinds.get(key) ?? makeDispatcher(insecure, cacerts, env);
       kinds.delete(key);
       kinds.set(key, dispatcher);
       const [oldest] = kinds;
@@ -39,7 +41,7 @@ export function createDispatchers(): Dispatchers {
   };
 }
 
-function makeDispatcher(insecure: boolean, cacerts: readonly string[]): Dispatcher {
+function makeDispatcher(insecure: boolean, cacerts: readonly string[], env: Env): Dispatcher {
   const tls = {
     rejectUnauthorized: !insecure,
     ...(cacerts.length === 0 ? {} : { ca: [...trustedCertificates(), ...cacerts] }),
@@ -50,8 +52,9 @@ function makeDispatcher(insecure: boolean, cacerts: readonly string[]): Dispatch
     // HTTP/2 costs several times the CPU per byte and gains nothing for one long body.
     allowH2: false,
   };
-  const proxied = ['http_proxy', 'https_proxy'].some(
-    (name) => process.env[name] !== undefined || process.env[name.toUpperCase()] !== undefined,
-  );
-  return proxied ? new EnvHttpProxyAgent({ ...options, requestTls: tls }) : new Agent(options);
+  const httpProxy = env.http_proxy || env.HTTP_PROXY || '';
+  const httpsProxy = env.https_proxy || env.HTTPS_PROXY || '';
+  if (httpProxy === '' && httpsProxy === '') return new Agent(options);
+  const noProxy = env.no_proxy || env.NO_PROXY || '';
+  return new EnvHttpProxyAgent({ ...options, httpProxy, httpsProxy, noProxy, requestTls: tls });
 }

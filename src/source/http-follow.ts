@@ -25,7 +25,7 @@ const OWN_HEADERS = new Set([
   'expect',
 ]);
 /** What must not follow a redirect to another origin (RFC 9110, 15.4). */
-const SECRET = /^host$|auth|cookie|token|secret|password|credential|api-?key/i;
+const SECRET = /^host$|auth|cookie|token|secret|password|credential|api-?key|art-api/i;
 
 /** Sees the head of every answer, those of redirects too. */
 export type HeadObserver = (status: number, headers: HeaderMap) => void;

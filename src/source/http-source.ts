@@ -35,8 +35,8 @@ const PAGE_ATTEMPTS = {
 
 export type HttpSource = Source & HttpReader & { close(): Promise<void> };
 
-export function createHttpSource(wallNow: () => number): HttpSource {
-  const dispatchers = createDispatchers();
+export function createHttpSource(wallNow: () => number, env: Readonly<Record<string, string | undefined>>): HttpSource {
+  const dispatchers = createDispatchers(env);
   const reader: HttpReader = {
     open: (request, observe) => open(request, { dispatchers, wallNow, observe }),
     page: (request, observe) => {

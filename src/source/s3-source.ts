@@ -100,7 +100,8 @@ class S3Reader {
     } catch (error) {
       const region = told;
       const wrong = error instanceof Fault && error.code === 'source-refused' && region !== undefined;
-      if (!wrong || region === (known ?? access.place.region) || request.signature !== undefined) throw error;
+      if (!wrong || region === (known ?? access.place.region)) throw error;
+      if (request.signature !== undefined) throw elsewhere(bucket, region, error);
       if (this.#regions.size >= MAX_BUCKETS) this.#regions.clear();
       this.#regions.set(key, region);
       return read(inRegion(access, region), () => undefined);
@@ -123,6 +124,12 @@ class S3Reader {
       headers: await signHeaders({ url, headers, region: place.region, credentials }, this.#parts.wallNow()),
     };
   }
+}
+
+/** A signature holds for one region: only the asker can make another. */
+function elsewhere(bucket: string, region: string, { sourceStatus }: Fault): Fault {
+  const message = `the bucket ${bucket} is in the region ${region}; say so with --s3-region or AWS_REGION`;
+  return new Fault('source-refused', message, sourceStatus === undefined ? {} : { sourceStatus });
 }
 
 function inRegion(access: Access, region: string): Access {

@@ -14,7 +14,7 @@ export interface Sources {
 
 export type SourcesOptions = {
   readonly wallNow: () => number;
-  /** AWS_*, HF_*: what a reader without settings of its own goes by. */
+  /** HTTP_PROXY and its like, AWS_*, HF_*: what a reader goes by that has no settings for it. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Folders whose files file: URLs may name; absent = none. */
   readonly fileRoots?: readonly string[];
@@ -28,7 +28,7 @@ const CONNECTIONS: Readonly<Record<string, number>> = { s3: 4, hf: 4 };
 
 export function createSources(options: SourcesOptions): Sources {
   const { wallNow, env = process.env, fileRoots = [] } = options;
-  const http = createHttpSource(wallNow);
+  const http = createHttpSource(wallNow, env);
   const s3 = once(async () => {
     const { createS3Source } = await import('./s3-source.ts');
     return createS3Source({ http, env, wallNow, settings: options.s3 ?? {} });
