@@ -61,6 +61,37 @@ describe('an http source', () => {
     await expectCopies(await both(url, name), name, sample);
   });
 
+  /** An agent is patient with a silence, longer than a test should be. */
+  const alone = strange.filter(([, { stall }]) => stall === undefined);
+  it.each(alone)('that %s is read by a host alone, too', { timeout: 60_000 }, async (title, faults) => {
+    const name = `alone-${title.replaceAll(/\W+/g, '-')}`;
+    const sample = new Sample(5 * MIB + 77, title.length);
+    const url = source.serve(name, sample, faults);
+    const outcome = await download(lab, agent(), url, lab.path(name), '--pattern', 'source');
+    expect(outcome, outcome.stderr).toMatchObject({ code: 0, result: { fromSource: sample.length } });
+    expect(await lab.sha256(lab.path(name))).toBe(sample.digest());
+  });
+
+  it('that changes under a host that reads it alone gives the new content', { timeout: 60_000 }, async () => {
+    for (const [name, faults] of [
+      ['alone-changing', {}],
+      ['alone-changing-silently', { headers: { etag: '' } }],
+      ['alone-changing-weakly', { headers: { etag: 'W/"same"' } }],
+    ] as [string, Misbehaviour][]) {
+      const [old, fresh] = [new Sample(6 * MIB, 1), new Sample(6 * MIB, 2)];
+      const until = Promise.withResolvers<void>();
+      const cut = { afterBytes: 3 * MIB, times: 1 };
+      const url = source.serve(name, old, { ...faults, pause: { atByte: 2 * MIB, until: until.promise }, cut });
+      const running = startDownload(lab, agent(), url, lab.path(name), '--pattern', 'source');
+      await running.reached(MIB);
+      source.change(name, { sample: fresh, faults });
+      until.resolve();
+      const outcome = await running.ended;
+      expect(outcome, outcome.stderr).toMatchObject({ code: 0 });
+      expect(await lab.sha256(lab.path(name))).toBe(fresh.digest());
+    }
+  });
+
   it('is read on from the piece that was cut, under If-Range', async () => {
     const sample = new Sample(8 * MIB, 3);
     const url = source.serve('resume', sample, { cut: { afterBytes: 3 * MIB + 5, times: 1 } });
