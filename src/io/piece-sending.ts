@@ -14,7 +14,7 @@ const MAX_FREE_BUFFERS = 32;
 const freeBuffers: Buffer[] = [];
 
 export type SendContext = {
-  readonly give: ((bytes: number, content: ContentId) => number) | undefined;
+  readonly give: ((bytes: number, content: ContentId) => number | undefined) | undefined;
   readonly stallMs: number;
   readonly log: Log;
   readonly onServed: (id: ContentId, bytes: number, remote: string) => void;
@@ -82,13 +82,15 @@ export class PieceSending {
   async #sendAll(buffer: Buffer): Promise<void> {
     const { content, part, id } = this.#order;
     const { give } = this.#context;
-    let portion = give === undefined ? BUFFER_BYTES : FIRST_PORTION_BYTES;
+    let portion = FIRST_PORTION_BYTES;
     let offset = part.span.start;
     while (offset < part.span.end && !this.#gone) {
-      const bytes = Math.min(portion, part.span.end - offset);
-      const waitMs = give?.(bytes, id) ?? 0;
-      if (give !== undefined) portion = nextPortion(portion, (waitMs * portion) / bytes, BUFFER_BYTES);
-      if (waitMs > 0) await this.#pause(waitMs);
+      const most = Math.min(BUFFER_BYTES, part.span.end - offset);
+      let bytes = Math.min(portion, most);
+      const waitMs = give?.(bytes, id);
+      if (waitMs === undefined) bytes = most;
+      else portion = nextPortion(portion, (waitMs * portion) / bytes, BUFFER_BYTES);
+      if (waitMs !== undefined && waitMs > 0) await this.#pause(waitMs);
       if (this.#gone) return;
       const view = buffer.subarray(0, bytes);
       await content.read(offset, view);

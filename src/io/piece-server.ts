@@ -21,8 +21,8 @@ export type PieceServerOptions = {
   readonly slots: number;
   /** Requests that wait for a slot; beyond it 503. */
   readonly queueLimit: number;
-  /** Told before bytes go out; milliseconds to wait first. */
-  readonly give?: (bytes: number, content: ContentId) => number;
+  /** Told before bytes go out; milliseconds to wait first, undefined = nothing limits them now. */
+  readonly give?: (bytes: number, content: ContentId) => number | undefined;
   /** Bytes that left; less than the range when the child went away. */
   readonly onServed?: (id: ContentId, bytes: number, remote: string) => void;
   readonly log: Log;

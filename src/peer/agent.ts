@@ -138,11 +138,11 @@ class HostEngine implements AgentEngine {
   }
 
   get limits(): BandwidthLimits {
-    return this.#bandwidth.limits;
+    return this.#bandwidth.totals;
   }
 
   set limits(limits: BandwidthLimits) {
-    this.#bandwidth.limits = limits;
+    this.#bandwidth.totals = limits;
   }
 
   async start(): Promise<void> {

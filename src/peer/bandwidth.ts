@@ -16,11 +16,11 @@ export class Bandwidth {
     this.#up = new RateTree(limits.up);
   }
 
-  get limits(): BandwidthLimits {
+  get totals(): BandwidthLimits {
     return { down: this.#down.bytesPerSecond, up: this.#up.bytesPerSecond };
   }
 
-  set limits(limits: BandwidthLimits) {
+  set totals(limits: BandwidthLimits) {
     this.#down.setTotal(limits.down, this.#clock.now());
     this.#up.setTotal(limits.up, this.#clock.now());
   }
@@ -43,8 +43,16 @@ export class Bandwidth {
     return this.#down.debt(key, this.#clock.now());
   }
 
-  /** Told before bytes of a content go out; milliseconds to wait first. Fair between contents, whoever takes them. */
-  give(key: string, bytes: number): number {
-    return this.#up.take(key, bytes, this.#clock.now());
+  /** False when nothing limits what this task takes: then nobody need ask. */
+  limits(key: string): boolean {
+    return this.#down.quantum(key) !== Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Told before bytes of a content go out; milliseconds to wait first, undefined = nothing limits them. Fair between
+   * contents, whoever takes them.
+   */
+  give(key: string, bytes: number): number | undefined {
+    return this.#up.bytesPerSecond === undefined ? undefined : this.#up.take(key, bytes, this.#clock.now());
   }
 }

@@ -1,7 +1,7 @@
 /**
  * One piece from one parent: buffer, GET, one hash, compare, store. Invariant: no byte is written, served or shown
  * before its digest was compared. Memory is bounded twice: a request is sent only with a buffer of the host's one pool
- * in hand, and only while fewer pieces than `queue` of this download wait for the disk.
+ * in hand, and only while fewer pieces than `queue` of this download wait for the disk. So a slow disk stops the reading.
  */
 import type { Clock } from '../base/clock.ts';
 import type { BufferPool } from '../io/buffers.ts';
@@ -15,6 +15,9 @@ import { pieceSpan } from '../protocol/piece.ts';
 import { contentPath } from '../protocol/piece-path.ts';
 import type { StoredContent } from '../store/store.ts';
 import type { Bandwidth } from './bandwidth.ts';
+
+/** Pieces that are being taken or written, over those that may wait for the disk: enough to have several parents at work. */
+const OPEN_PER_QUEUED = 4;
 
 export type PieceJob = {
   readonly content: StoredContent;
@@ -37,6 +40,7 @@ export class PieceFetch {
   readonly #key: string;
   readonly #queue: number;
   readonly #throttle: (bytes: number) => number;
+  #open = 0;
   #writing = 0;
   #waiting: (() => void)[] = [];
 
@@ -50,17 +54,33 @@ export class PieceFetch {
 
   /** Resolves with the milliseconds from the request to the last byte, the piece being on disk. Throws Faults. */
   async run(job: PieceJob): Promise<number> {
+    const { pool } = this.#parts;
+    const { content, piece, signal } = job;
+    const span = pieceSpan(content.shape, piece);
+    while (this.#writing >= this.#queue || this.#open >= this.#queue * OPEN_PER_QUEUED) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#open++;
+    try {
+      return await this.#take(job, await pool.acquire(span.end - span.start, signal));
+    } finally {
+      this.#open--;
+      this.#wake();
+    }
+  }
+
+  /** Takes the buffer over. */
+  async #take(job: PieceJob, buffer: Buffer): Promise<number> {
     const { client, pool, clock, bandwidth } = this.#parts;
     const { content, piece, parent, signal } = job;
     const span = pieceSpan(content.shape, piece);
-    while (this.#writing >= this.#queue) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    const buffer = await pool.acquire(span.end - span.start, signal);
     try {
       // Each request begins with a portion that nobody has asked the limit for: all at once would be a burst.
       const debt = bandwidth.debt(this.#key);
       if (debt > 0) await sleep(debt, signal);
       const since = clock.now();
-      const options = { stallMs: job.stallMs, signal, throttle: this.#throttle };
+      const throttle = bandwidth.limits(this.#key) ? { throttle: this.#throttle } : {};
+      const options = { stallMs: job.stallMs, signal, ...throttle };
       await client.fetch(parent, contentPath(content.id), span, buffer, options);
       const millis = clock.now() - since;
       if (!sameBytes(sha256(buffer), job.digest)) {
@@ -79,9 +99,13 @@ export class PieceFetch {
       await content.put(piece, digest, buffer);
     } finally {
       this.#writing--;
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const wake of waiting) wake();
+      this.#wake();
     }
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
   }
 }
