@@ -13,6 +13,7 @@ import { Bench, installed } from './processes.ts';
 import { small, start } from './small.ts';
 import { header, row } from './table.ts';
 import { fan, handOver, single } from './transfer.ts';
+import { workers } from './workers.ts';
 
 const SECTIONS: Readonly<Record<string, (bench: Bench, plan: Plan) => Promise<void>>> = {
   pair: (bench, plan) => fan(bench, plan, 1),
@@ -24,6 +25,7 @@ const SECTIONS: Readonly<Record<string, (bench: Bench, plan: Plan) => Promise<vo
   start,
   limit: limits,
   memory,
+  workers,
   dfdaemon: (bench, { runs }) => dfdaemon(bench, { runs, row }),
 };
 

@@ -1,12 +1,11 @@
 /** Each mistake ends in one clear line, the right exit code, no half file and no process that stays. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { download } from '../support/download.ts';
 import { type Agent, freePort, Lab, type Supernode } from '../support/lab.ts';
+import { canMount, mountMemory } from '../support/mount.ts';
 import type { Ended } from '../support/process.ts';
 import { Sample } from '../support/sample.ts';
 import type { TestSource } from '../support/source.ts';
@@ -157,8 +156,7 @@ describe('a store', () => {
 
   it.skipIf(!canMount())('on a disk that is full (needs root and mount)', async () => {
     const home = lab.path('full-disk');
-    mkdirSync(home);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', home]);
+    const unmount = mountMemory(home, 'size=6m');
     try {
       const url = source.serve('full.bin', 24 * MIB);
       const args = ['server', '--ip', '127.0.0.32', '--home', home, '--node', supernode.node];
@@ -171,20 +169,7 @@ describe('a store', () => {
       expect(await download(lab, home, fits, lab.path('fits'))).toMatchObject({ code: 0 });
       await small.running.kill('SIGTERM');
     } finally {
-      execFileSync('umount', ['-l', home]);
+      unmount();
     }
   });
 });
-
-function canMount(): boolean {
-  const place = mkdtempSync(join(tmpdir(), 'dragonfly-mount-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', place], { stdio: 'ignore' });
-    execFileSync('umount', [place], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmdirSync(place);
-  }
-}
