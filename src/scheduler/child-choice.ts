@@ -61,7 +61,7 @@ export class ChildChooser {
   }
 
   #within(swarm: Swarm, parent: Host, group: Group, now: Millis): Choice | undefined {
-    this.#sample(swarm, parent, group, now);
+    this.#sample(swarm, parent, group);
     for (let left = this.#peers.length; left > 0; left--) {
       const at = this.#best(left);
       const child = this.#peers[at] ?? -1;
@@ -85,29 +85,26 @@ export class ChildChooser {
     return best;
   }
 
-  #sample(swarm: Swarm, parent: Host, group: Group, now: Millis): void {
+  #sample(swarm: Swarm, parent: Host, group: Group): void {
     const { samples, smallSwarm } = this.#limits;
     const needy = group.needy;
-    const backlog = parent.upBacklogMs(now, this.#limits) + this.#limits.slackMs;
     this.#peers.length = 0;
     this.#keys.length = 0;
     if (needy.length <= smallSwarm) {
       const start = this.#random.below(needy.length);
-      for (let i = 0; i < needy.length; i++)
-        this.#consider(swarm, parent, needy[(start + i) % needy.length] ?? -1, now, backlog);
+      for (let i = 0; i < needy.length; i++) this.#consider(swarm, parent, needy[(start + i) % needy.length] ?? -1);
     } else {
       for (let i = 0; i < samples * 2 && this.#peers.length < samples; i++) {
-        this.#consider(swarm, parent, needy[this.#random.below(needy.length)] ?? -1, now, backlog);
+        this.#consider(swarm, parent, needy[this.#random.below(needy.length)] ?? -1);
       }
     }
     this.#rank(swarm, parent);
   }
 
-  #consider(swarm: Swarm, parent: Host, peer: number, now: Millis, backlog: number): void {
+  #consider(swarm: Swarm, parent: Host, peer: number): void {
     const child = swarm.hosts[peer];
     if (child === undefined || child === parent) return;
     if (!child.hasDownRoom(swarm.pieceSize, this.#limits) || !this.#mayMeet(parent, child)) return;
-    if (child.downs > 0 && child.downBacklogMs(now, this.#limits) > backlog) return;
     this.#peers.push(peer);
   }
 

@@ -1,6 +1,6 @@
 /**
- * The pieces' side of a swarm. copies(piece) = serving peers that hold it or are getting it, which makes the rarity order;
- * holders(piece) = serving peers that hold it. Swarm is the only writer.
+ * The pieces' side of a swarm. copies(piece) = serving peers other than seeds that hold it or are getting it, which makes
+ * the rarity order; holders(piece) = all serving peers that hold it. Swarm is the only writer.
  */
 import type { Millis } from '../base/clock.ts';
 import { RarityOrder } from './rarity.ts';

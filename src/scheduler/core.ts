@@ -4,7 +4,7 @@ import type { ContentId } from '../protocol/ids.ts';
 import type { SchedulerCommand } from './events.ts';
 import type { SwarmsByHost } from './host-swarms.ts';
 import type { Host, HostTable } from './host-table.ts';
-import type { Leases } from './leases.ts';
+import type { Lease, Leases } from './leases.ts';
 import type { Limits } from './limits.ts';
 import type { Pairs } from './pairs.ts';
 import type { Swarm } from './swarm.ts';
@@ -19,6 +19,8 @@ export type Core = {
   readonly pairs: Pairs;
   readonly ready: ReadyHosts;
   readonly isolated: Set<Host>;
+  /** What was begun in this round. */
+  readonly fresh: { readonly lease: Lease; readonly command: SchedulerCommand }[];
   /** Commands of the call that is running. */
   out: SchedulerCommand[];
 };

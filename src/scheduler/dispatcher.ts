@@ -9,6 +9,7 @@ import type { Core } from './core.ts';
 import type { Host } from './host-table.ts';
 import { ParentChooser } from './parent-choice.ts';
 import { choosePiece, mayRepeat, NO_PIECE, type Pair, queryFor } from './piece-choice.ts';
+import { Rematch } from './rematch.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
 
@@ -20,17 +21,20 @@ export class Dispatcher {
   readonly #transfers: Transfers;
   readonly #children: ChildChooser;
   readonly #parents: ParentChooser;
+  readonly #rematch: Rematch;
 
   constructor(core: Core, transfers: Transfers) {
     this.#core = core;
     this.#transfers = transfers;
     const mayMeet = (parent: Host, child: Host): boolean => core.pairs.mayMeet(parent, child);
     this.#children = new ChildChooser(core.limits, core.random, mayMeet);
+    this.#rematch = new Rematch(core, transfers, (pair, now) => this.#useful(pair, now));
     this.#parents = new ParentChooser(core.limits, core.random, mayMeet);
   }
 
   settle(now: Millis): void {
     const { ready } = this.#core;
+    this.#core.fresh.length = 0;
     while (!ready.empty) {
       const children = ready.children;
       const parents = ready.parents;
@@ -41,6 +45,7 @@ export class Dispatcher {
       for (const child of children) this.#read(child, now);
       for (const parent of this.#poorestFirst(parents)) this.#serve(parent, now);
       for (const child of children) this.#feed(child, now);
+      for (const child of children) this.#exchange(child, now);
     }
   }
 
@@ -109,21 +114,26 @@ export class Dispatcher {
     }
   }
 
-  /** One piece from an idle parent, if its next transfer would not have to wait for the child's downlink. */
+  /** One piece from an idle parent. */
   #give(swarm: Swarm, parent: Host, child: Host, now: Millis): boolean {
     const { limits } = this.#core;
     if (swarm.peerOf(parent) < 0 || !parent.serves || !parent.hasUpRoom(swarm.pieceSize, limits)) {
       swarm.idle.delete(parent);
       return false;
     }
-    if (child.downs > 0 && child.downBacklogMs(now, limits) > parent.upBacklogMs(now, limits) + limits.slackMs)
-      return false;
     const piece = this.#useful({ swarm, parent, child, repeats: mayRepeat(swarm, limits) }, now);
     if (piece === NO_PIECE) return false;
     // To the end of the line, so that others are looked at first the next time.
     swarm.idle.delete(parent);
     swarm.idle.add(parent);
     return this.#transfers.begin(swarm, parent, child, piece, now);
+  }
+
+  #exchange(child: Host, now: Millis): void {
+    if (child.downs > 0 || this.#core.fresh.length === 0) return;
+    for (const swarm of this.#core.swarmsOf.of(child).all) {
+      if (swarm.wantsMore(swarm.peerOf(child)) && this.#rematch.try(swarm, child, now)) return;
+    }
   }
 
   #useful(pair: Pair, now: Millis): number {

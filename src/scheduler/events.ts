@@ -111,9 +111,10 @@ export type SchedulerCommand =
   | { readonly type: 'wake-at'; readonly time: Millis };
 
 /**
- * The scheduler: `handle` is synchronous and total. A late or senseless event (unknown host, spent lease) changes
- * nothing and is no error. The array returned is valid until the next call.
+ * The scheduler, synchronous and total. A late or senseless event (unknown host, spent lease) changes nothing and is no
+ * error. Events that come together should be handed in together: parents that became free at the same time are then matched
+ * in one round, which is what keeps all of them busy. The array returned is valid until the next call.
  */
 export interface SchedulerCore {
-  handle(event: SchedulerEvent, now: Millis): readonly SchedulerCommand[];
+  handleAll(events: readonly SchedulerEvent[], now: Millis): readonly SchedulerCommand[];
 }

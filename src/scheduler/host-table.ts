@@ -6,7 +6,7 @@ import type { Millis } from '../base/clock.ts';
 import type { Site } from '../protocol/host.ts';
 import type { HostId } from '../protocol/ids.ts';
 import type { Limits } from './limits.ts';
-import { childWindow, parentWindow, RateMeter } from './rates.ts';
+import { childWindow, Mean, parentWindow, RateMeter } from './rates.ts';
 import { Trust } from './trust.ts';
 
 export class Host {
@@ -21,14 +21,16 @@ export class Host {
   live = true;
   readonly up = new RateMeter();
   readonly down = new RateMeter();
-  /** Since when the first of the outstanding transfers has had the link: the last end, or the first begin. */
-  upAt: Millis = 0;
-  downAt: Millis = 0;
   /** What is outstanding, kept by Leases. */
   ups = 0;
   downs = 0;
   upBytes = 0;
   downBytes = 0;
+  /** How long a control round takes, beside the transfer: with its children, and by itself as a child. */
+  readonly upRound = new Mean();
+  readonly downRound = new Mean();
+  /** How long what it gets is on its way, as its parents' queues promise. */
+  readonly flight = new Mean();
   readonly trust = new Trust();
   /** In a queue of the dispatcher. */
   ready = false;
@@ -47,21 +49,14 @@ export class Host {
   hasUpRoom(pieceSize: number, limits: Limits): boolean {
     if (this.ups === 0) return true;
     if (this.trust.probation) return false;
-    if (this.trust.slotsCut > 0 && this.ups >= limits.minParentPieces) return false;
-    return this.upBytes + pieceSize <= parentWindow(this.up.rate, pieceSize, limits);
+    if (this.trust.slotsCut > 0) return false;
+    return this.upBytes + pieceSize <= parentWindow({ rate: this.up, round: this.upRound, pieceSize }, limits);
   }
 
   hasDownRoom(pieceSize: number, limits: Limits): boolean {
-    return this.downs === 0 || this.downBytes + pieceSize <= childWindow(this.down.rate, pieceSize, limits);
-  }
-
-  /** Milliseconds until its uplink has sent what is outstanding there, as far as one can know. */
-  upBacklogMs(now: Millis, limits: Limits): Millis {
-    return backlogMs(this.upBytes, this.ups, now - this.upAt, this.up.rate || limits.assumedBytesPerSecond);
-  }
-
-  downBacklogMs(now: Millis, limits: Limits): Millis {
-    return backlogMs(this.downBytes, this.downs, now - this.downAt, this.down.rate || limits.assumedBytesPerSecond);
+    if (this.downs === 0) return true;
+    const line = { rate: this.down, round: this.downRound, pieceSize };
+    return this.downBytes + pieceSize <= childWindow(line, this.flight, limits);
   }
 
   /** When the last byte of what is outstanding at it, and of `bytes` more, is expected; from now on. */
@@ -72,13 +67,6 @@ export class Host {
   expectedDownMs(bytes: number, limits: Limits): Millis {
     return ((this.downBytes + bytes) * 1000) / (this.down.rate || limits.assumedBytesPerSecond);
   }
-}
-
-/** What has passed since the last end of a transfer counts for at most one transfer. */
-function backlogMs(bytes: number, transfers: number, elapsed: Millis, rate: number): Millis {
-  if (transfers === 0) return 0;
-  const all = (bytes * 1000) / rate;
-  return Math.max(all - Math.max(elapsed, 0), all * (1 - 1 / transfers));
 }
 
 export class HostTable {

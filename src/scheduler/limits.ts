@@ -2,18 +2,19 @@
 import { assert } from '../base/assert.ts';
 
 export type Limits = {
-  /** How much of a parent's rate is kept outstanding at it, beside one piece: long enough to hide every round trip. */
-  readonly leadMs: number;
-  /** Outstanding bytes at a parent whose rate nobody knows. */
-  readonly firstWindowBytes: number;
+  /** A control round shorter than this share of a piece's time is not worth a second piece outstanding. */
+  readonly calmShare: number;
+  /** Otherwise this many pieces are outstanding at a parent, and what it sends in this many control rounds. */
+  readonly busyPieces: number;
+  readonly leadFactor: number;
+  /** Before a control round was measured. */
   readonly firstWindowPieces: number;
-  readonly minParentPieces: number;
   /** Pieces outstanding at one parent at most, however fast it is: bounds the lease table. */
   readonly maxParentPieces: number;
   /** A child's window over a parent's: parents must never find all children full. */
   readonly childFactor: number;
-  /** A child gets a piece when its backlog ends at most this much after the parent's: transfers should not meet on a downlink. */
-  readonly slackMs: number;
+  /** How much more is kept outstanding on a link as long as its rate is not certain. */
+  readonly unsureFactor: number;
   /** Children (or parents) looked at per decision; all of them in swarms up to `smallSwarm`. */
   readonly samples: number;
   readonly smallSwarm: number;
@@ -63,13 +64,13 @@ export type Limits = {
 };
 
 export const DEFAULT_LIMITS: Limits = {
-  leadMs: 100,
-  firstWindowBytes: 1.25 * 1024 * 1024,
-  firstWindowPieces: 4,
-  minParentPieces: 2,
+  calmShare: 0.05,
+  busyPieces: 6,
+  leadFactor: 1.5,
+  firstWindowPieces: 1,
   maxParentPieces: 256,
   childFactor: 1.5,
-  slackMs: 10,
+  unsureFactor: 2,
   samples: 8,
   smallSwarm: 16,
   poorestFirstHosts: 64,
@@ -99,11 +100,9 @@ export const DEFAULT_LIMITS: Limits = {
 };
 
 export function checkLimits(limits: Limits): Limits {
-  assert(limits.minParentPieces >= 1, 'minParentPieces >= 1');
-  assert(limits.firstWindowPieces >= limits.minParentPieces, 'firstWindowPieces >= minParentPieces');
+  assert(limits.firstWindowPieces >= 1, 'firstWindowPieces >= 1');
   assert(limits.maxParentPieces >= limits.firstWindowPieces, 'maxParentPieces >= firstWindowPieces');
   assert(limits.childFactor >= 1, 'childFactor >= 1, or parents idle because every child is full');
-  assert(limits.minDeadlineMs > limits.leadMs, 'a lease lives longer than a full queue');
   assert(limits.maxDeadlineMs >= limits.minDeadlineMs, 'maxDeadlineMs >= minDeadlineMs');
   assert(limits.samples >= 1 && limits.smallSwarm >= limits.samples, 'smallSwarm >= samples >= 1');
   assert(limits.maxIsolationMs >= limits.isolationMs, 'maxIsolationMs >= isolationMs');

@@ -79,7 +79,8 @@ function rarestPiece(query: PieceQuery, walkPieces: number, random: Random): num
   const taken = rows.slab(child);
   const takenAt = rows.base(child) + rows.words;
   const order = rarity.order;
-  const first = rarity.firstWith(1);
+  // What no host has can only come from a seed.
+  const first = swarm.hosts[parent]?.seed ? 0 : rarity.firstWith(1);
   const end = Math.min(first + walkPieces, rarity.size);
   for (let i = first; i < end; i++) {
     const piece = order[i] ?? 0;

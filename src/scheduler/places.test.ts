@@ -70,16 +70,27 @@ describe('data centres', () => {
 });
 
 describe('rates', () => {
-  it('that are told keep no more outstanding than they carry', () => {
-    const slow = new SchedulerLab([], 64);
-    slow.join('a', { down: 0.2 * MIB });
-    slow.enter('a');
-    const fast = new SchedulerLab([], 64);
-    fast.join('seed', { seed: true, up: 1000 * MIB });
-    fast.join('a', { down: 1000 * MIB });
-    fast.enter('a');
-    expect(slow.assigns().length).toBeLessThan(fast.assigns().length);
-    expect(fast.assigns().length).toBeGreaterThan(32);
+  /** Outstanding after ten pieces whose control rounds took 20 ms. */
+  function outstanding(bytesPerSecond: number): number {
+    const lab = new SchedulerLab([], 512);
+    lab.join('seed', { seed: true, up: bytesPerSecond });
+    lab.join('a', { up: bytesPerSecond, down: bytesPerSecond });
+    lab.enter('a');
+    for (let i = 0; i < 10; i++) {
+      const assign = lab.assign(i);
+      lab.now += 25;
+      const begun = lab.scheduler.state.leases.find(assign.lease)?.startedAt ?? 0;
+      lab.held(assign, lab.now - begun - 20);
+    }
+    return lab.scheduler.state.leases.live;
+  }
+
+  it('that are slow get a piece at a time, fast ones what they carry in the time of a control round', () => {
+    expect(outstanding(0.5 * MIB)).toBe(1);
+    const some = outstanding(12.5 * MIB);
+    expect(some).toBeGreaterThanOrEqual(6);
+    expect(some).toBeLessThan(10);
+    expect(outstanding(1000 * MIB)).toBeGreaterThan(60);
   });
 });
 

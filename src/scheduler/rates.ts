@@ -1,41 +1,58 @@
 /**
- * What one direction of a host's link carries, learnt from the transfers, and how much may be outstanding on it. Bytes
- * are counted over stretches in which the link was busy; a stretch in which it could have carried more says only "at
- * least", so that a link without work is not taken for a slow one.
+ * What one direction of a host's link carries, learnt from the transfers, and how much may be outstanding on it. The rate
+ * is the best of the latest samples: transfers that meet elsewhere make samples low, nothing makes them high. It is
+ * *certain* once it stopped growing although more was outstanding (as BBR's start-up ends, Cardwell et al. 2016);
+ * until then more than it needs is kept outstanding, or a link that had little to do would be taken for a slow one for ever.
  */
 import type { Millis } from '../base/clock.ts';
 import type { Limits } from './limits.ts';
 
-const SAMPLE_MS = 10;
-const LONG_SAMPLE_MS = 100;
-const SAMPLE_PIECES = 2;
-const RISE = 0.5;
-const FALL = 0.25;
+/** Pieces that were sent together also end together: a sample takes in several such lots. */
+const SAMPLE_PIECES = 16;
+const SAMPLE_MS = 100;
+const LONG_SAMPLE_PIECES = 4;
+const LONG_SAMPLE_MS = 1000;
+/** A link without transfers for longer was idle. */
+const GAP_MS = 20;
+/** Samples of a busy link after which the best of the time before is forgotten. */
+const EPOCH_SAMPLES = 16;
+/** A limit that is known is believed unless the link shows less than this share of it. */
+const DOUBT = 0.5;
+const GROWTH = 1.25;
+const STAGNANT_SAMPLES = 3;
 
 export class RateMeter {
   /** Bytes per second; 0 = no limit was configured. */
   configured = 0;
-  #measured = 0;
+  #best = 0;
+  #bestBefore = 0;
+  #samples = 0;
+  #stagnant = 0;
   #mark: Millis = 0;
+  #at: Millis = Number.NEGATIVE_INFINITY;
   #bytes = 0;
   #pieces = 0;
   #full = false;
 
   /** Bytes per second; 0 = not known yet. */
   get rate(): number {
-    if (this.#measured === 0) return this.configured;
-    return this.configured > 0 ? Math.min(this.#measured, this.configured) : this.#measured;
+    const measured = Math.max(this.#best, this.#bestBefore);
+    if (this.configured === 0) return measured;
+    return measured === 0 || measured > DOUBT * this.configured ? this.configured : measured;
   }
 
-  /** The link was idle until now. */
+  get certain(): boolean {
+    const measured = Math.max(this.#best, this.#bestBefore);
+    if (this.configured > 0 && (measured === 0 || measured > DOUBT * this.configured)) return true;
+    return this.#stagnant >= STAGNANT_SAMPLES;
+  }
+
+  /** A transfer begins while there is no other. */
   busy(now: Millis): void {
-    this.#mark = now;
-    this.#bytes = 0;
-    this.#pieces = 0;
-    this.#full = false;
+    if (Math.abs(now - this.#at) > GAP_MS) this.#restart(now);
   }
 
-  /** As much as the window allows is outstanding: from here on the sample is the link's own rate. */
+  /** As much as the window allows is outstanding: the sample is what the link can do. */
   filled(): void {
     this.#full = true;
   }
@@ -43,28 +60,87 @@ export class RateMeter {
   carried(bytes: number, now: Millis): void {
     this.#bytes += bytes;
     this.#pieces++;
+    this.#at = now;
     const elapsed = now - this.#mark;
-    if (elapsed < SAMPLE_MS || (this.#pieces < SAMPLE_PIECES && elapsed < LONG_SAMPLE_MS)) return;
-    const sample = (this.#bytes * 1000) / elapsed;
-    if (this.#measured === 0) this.#measured = sample;
-    else if (sample > this.#measured) this.#measured += RISE * (sample - this.#measured);
-    else if (this.#full) this.#measured += FALL * (sample - this.#measured);
-    this.busy(now);
+    const enough = elapsed < LONG_SAMPLE_MS ? SAMPLE_PIECES : LONG_SAMPLE_PIECES;
+    if (elapsed < SAMPLE_MS || this.#pieces < enough) return;
+    if (this.#full || this.configured === 0) this.#sample((this.#bytes * 1000) / elapsed);
+    this.#restart(now);
   }
 
   /** Something went wrong on it: believe in half of what was measured. */
   halve(): void {
-    this.#measured /= 2;
+    const half = this.rate / 2;
+    this.#best = half;
+    this.#bestBefore = half;
+    this.#stagnant = 0;
+  }
+
+  #sample(sample: number): void {
+    if (sample > GROWTH * Math.max(this.#best, this.#bestBefore)) this.#stagnant = 0;
+    else if (this.#full) this.#stagnant++;
+    this.#best = Math.max(this.#best, sample);
+    if (!this.#full || ++this.#samples < EPOCH_SAMPLES) return;
+    this.#samples = 0;
+    this.#bestBefore = this.#best;
+    this.#best = sample;
+  }
+
+  #restart(now: Millis): void {
+    this.#mark = now;
+    this.#bytes = 0;
+    this.#pieces = 0;
+    this.#full = false;
   }
 }
 
-/** Bytes that may be outstanding at a parent before it gets another piece of this size. */
-export function parentWindow(rate: number, pieceSize: number, limits: Limits): number {
-  if (rate === 0) return Math.max(limits.firstWindowBytes, limits.firstWindowPieces * pieceSize);
-  const window = (rate * limits.leadMs) / 1000 + pieceSize;
-  return Math.min(Math.max(window, limits.minParentPieces * pieceSize), limits.maxParentPieces * pieceSize);
+const MEAN_STEP = 0.125;
+/** Room for flights that take longer than promised. */
+const FLIGHT_ROOM = 1.25;
+
+/** A running mean of times; NaN = no sample yet. */
+export class Mean {
+  ms: Millis = Number.NaN;
+
+  sample(ms: Millis): void {
+    this.ms = Number.isNaN(this.ms) ? ms : this.ms + MEAN_STEP * (ms - this.ms);
+  }
 }
 
-export function childWindow(rate: number, pieceSize: number, limits: Limits): number {
-  return parentWindow(rate, pieceSize, limits) * limits.childFactor;
+/** What one end of a host's link may have outstanding, and what is known for it. */
+export type Line = { readonly rate: RateMeter; readonly round: Mean; readonly pieceSize: number };
+
+/**
+ * Bytes that may be outstanding at a parent. When a control round is much shorter than a piece, one piece at a time is best: it
+ * arrives soonest and can be passed on, and transfers stay in step. Else several, so that the uplink is busy during the
+ * round, and enough of them that some child always has room on its downlink.
+ */
+export function parentWindow(line: Line, limits: Limits): number {
+  const { round, pieceSize } = line;
+  if (Number.isNaN(round.ms)) return limits.firstWindowPieces * pieceSize;
+  const rounds = roundsPerPiece(line, limits);
+  if (rounds < limits.calmShare) return pieceSize;
+  const pieces = limits.busyPieces + Math.round(limits.leadFactor * rounds);
+  return Math.min(pieces, limits.maxParentPieces) * pieceSize;
+}
+
+/**
+ * Bytes that may be outstanding at a child: what its downlink takes while they are on their way (Little's law), so that
+ * several slow parents together fill a fast downlink; and more than at a parent, or parents would find all children full.
+ */
+export function childWindow(line: Line, flight: Mean, limits: Limits): number {
+  const { rate, round, pieceSize } = line;
+  const most = limits.childFactor * limits.busyPieces;
+  if (Number.isNaN(flight.ms) || Number.isNaN(round.ms)) return 2 * limits.firstWindowPieces * pieceSize;
+  const factor = rate.certain ? 1 : limits.unsureFactor;
+  const bytesPerMs = (rate.rate || limits.assumedBytesPerSecond) / 1000;
+  const needed = (factor * FLIGHT_ROOM * bytesPerMs * flight.ms) / pieceSize;
+  const rounds = roundsPerPiece(line, limits);
+  const least = rounds < limits.calmShare ? factor : most + limits.childFactor * limits.leadFactor * rounds;
+  return Math.min(Math.round(Math.max(needed, least)), limits.childFactor * limits.maxParentPieces) * pieceSize;
+}
+
+/** Control rounds in the time of a piece. */
+function roundsPerPiece({ rate, round, pieceSize }: Line, limits: Limits): number {
+  return (round.ms * (rate.rate || limits.assumedBytesPerSecond)) / 1000 / pieceSize;
 }

@@ -20,7 +20,7 @@ export class SchedulerLab {
   now = 0;
 
   constructor(children: readonly string[], pieces = 8, limits: Partial<Limits> = {}) {
-    this.scheduler = new Scheduler({ random: new Random(1), ...limits });
+    this.scheduler = new Scheduler({ random: new Random(1), firstWindowPieces: 4, ...limits });
     this.pieces = pieces;
     this.join('seed', { seed: true });
     this.shape(pieces);
@@ -92,10 +92,10 @@ export class SchedulerLab {
     return this.send({ type: 'piece-failed', host: child, content, piece, lease, fault });
   }
 
-  /** Answers every assignment with success until none is left. */
-  runDry(): Assign[] {
+  /** Answers every assignment, from this one on, with success until none is left. */
+  runDry(from = 0): Assign[] {
     const done: Assign[] = [];
-    for (let i = 0; i < this.assigns().length; i++) {
+    for (let i = from; i < this.assigns().length; i++) {
       const assign = this.assign(i);
       this.held(assign);
       done.push(assign);

@@ -1,6 +1,6 @@
 /**
- * The supernode's mind: which child takes which piece from which parent. `handle` takes one event in, lets it change the
- * state, gives work to whoever became ready, and returns the commands. Nothing else happens here.
+ * The supernode's mind: which child takes which piece from which parent. `handleAll` takes in what came together, lets it
+ * change the state, gives work to whoever became ready, and returns the commands. Nothing else happens here.
  */
 import { unreachable } from '../base/assert.ts';
 import { Bitfield } from '../base/bitfield.ts';
@@ -42,6 +42,7 @@ export class Scheduler implements SchedulerCore {
       pairs: new Pairs(),
       ready: new ReadyHosts(),
       isolated: new Set(),
+      fresh: [],
       out: [],
     };
     const transfers = new Transfers(this.#core);
@@ -52,8 +53,12 @@ export class Scheduler implements SchedulerCore {
   }
 
   handle(event: SchedulerEvent, now: Millis): readonly SchedulerCommand[] {
+    return this.handleAll([event], now);
+  }
+
+  handleAll(events: readonly SchedulerEvent[], now: Millis): readonly SchedulerCommand[] {
     this.#core.out = [];
-    this.#apply(event, now);
+    for (const event of events) this.#apply(event, now);
     this.#dispatcher.settle(now);
     this.#clockwork.speak(now);
     return this.#core.out;

@@ -274,16 +274,20 @@ export class Swarm {
   }
 
   #raise(peer: number, piece: number, held: boolean): void {
-    this.copies.rarity.raise(piece);
     const host = this.hosts[peer];
-    if (host !== undefined && !host.seed) this.groupOf(host).raise(piece);
+    if (host !== undefined && !host.seed) {
+      this.copies.rarity.raise(piece);
+      this.groupOf(host).raise(piece);
+    }
     if (held) this.copies.addHolder(piece);
   }
 
   #lower(peer: number, piece: number, held: boolean): void {
-    this.copies.rarity.lower(piece);
     const host = this.hosts[peer];
-    if (host !== undefined && !host.seed) this.groupOf(host).lower(piece);
+    if (host !== undefined && !host.seed) {
+      this.copies.rarity.lower(piece);
+      this.groupOf(host).lower(piece);
+    }
     if (held) this.copies.removeHolder(piece);
   }
 

@@ -9,6 +9,9 @@ import type { Lease } from './leases.ts';
 import type { Swarm } from './swarm.ts';
 
 const MEDIAN_STEP = 0.05;
+/** Longer ones are not a round trip but a clock that jumped, or a host that slept. */
+const MAX_ROUND_MS = 1000;
+const MAX_FLIGHT_MS = 10_000;
 
 export class Transfers {
   readonly #core: Core;
@@ -25,14 +28,10 @@ export class Transfers {
     const expectedMs = Math.max(parent.expectedUpMs(bytes, limits), child.expectedDownMs(bytes, limits));
     const patience = 2 ** Math.min(swarm.woes(peer), 6);
     const wait = Math.max(limits.minDeadlineMs, limits.deadlineFactor * expectedMs + limits.deadlineSlackMs) * patience;
-    if (parent.ups === 0) {
-      parent.up.busy(now);
-      parent.upAt = now;
-    }
-    if (child.downs === 0) {
-      child.down.busy(now);
-      child.downAt = now;
-    }
+    if (parent.ups === 0) parent.up.busy(now);
+    if (child.downs === 0) child.down.busy(now);
+    const flightMs = parent.expectedUpMs(bytes, limits) + (parent.upRound.ms || 0);
+    child.flight.sample(Math.min(flightMs, MAX_FLIGHT_MS));
     const lease = leases.open(
       { swarm, parent, child, piece, bytes, startedAt: now, expectedMs },
       now + Math.min(wait, limits.maxDeadlineMs),
@@ -47,14 +46,16 @@ export class Transfers {
       swarm.take(peer, piece);
     }
     this.updateRoom(child);
-    out.push({
-      type: 'assign',
+    const command = {
+      type: 'assign' as const,
       content: swarm.content,
       child: child.id,
       parent: parent.id,
       piece,
       lease: lease.id,
-    });
+    };
+    out.push(command);
+    this.#core.fresh.push({ lease, command });
     return true;
   }
 
@@ -62,8 +63,11 @@ export class Transfers {
     const { parent, child, swarm } = lease;
     parent.up.carried(lease.bytes, now);
     child.down.carried(lease.bytes, now);
-    parent.upAt = now;
-    child.downAt = now;
+    if (millis > 0) {
+      const roundMs = Math.min(Math.max(now - lease.startedAt - millis, 0), MAX_ROUND_MS);
+      parent.upRound.sample(roundMs);
+      child.downRound.sample(roundMs);
+    }
     swarm.delivered++;
     const took = millis > 0 ? millis : now - lease.startedAt;
     if (swarm.medianMs === 0) swarm.medianMs = took;

@@ -104,9 +104,9 @@ describe('a parent that fails', () => {
 
   it('is given less when it stalls', () => {
     const lab = withParent(['a'], 64);
-    for (const assign of open(lab)) {
-      lab.now += 20;
-      lab.held(assign);
+    for (let i = 0; i < 8; i++) {
+      lab.now += 300;
+      lab.held(lab.assign(i));
     }
     const host = lab.scheduler.state.hosts.get(id('p'));
     const before = host?.up.rate ?? 0;
@@ -121,12 +121,9 @@ describe('lost pieces', () => {
     const lab = new SchedulerLab(['a'], 8);
     lab.runDry();
     lab.send({ type: 'pieces-lost', host: id('a'), content, pieces: [3, 5, 99, -1] });
-    expect(
-      open(lab)
-        .map(({ piece }) => piece)
-        .sort(),
-    ).toEqual([3, 5]);
-    lab.runDry();
+    lab.runDry(8);
+    const again = lab.assigns().slice(8);
+    expect(again.map(({ piece }) => piece).sort()).toEqual([3, 5]);
     lab.send({ type: 'pieces-lost', host: id('a'), content, pieces: 'all' });
     expect(open(lab).length).toBeGreaterThan(0);
   });

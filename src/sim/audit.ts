@@ -43,7 +43,7 @@ function auditSwarm(swarm: Swarm, { limits, leases }: Core): string | undefined 
         return `${host.id}: ${piece} is taken without a lease`;
       }
       if (!host.serves) continue;
-      copies[piece] = (copies[piece] ?? 0) + 1;
+      if (!host.seed) copies[piece] = (copies[piece] ?? 0) + 1;
       if (holds) holders[piece] = (holders[piece] ?? 0) + 1;
       if (!host.seed) group[piece] = (group[piece] ?? 0) + 1;
     }

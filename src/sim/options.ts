@@ -14,11 +14,11 @@ export type SimOptions = {
   readonly classes: readonly HostClass[];
   /** Hosts know their own limits and say so. */
   readonly toldRates: boolean;
-  /** One way, milliseconds. */
+  /** One way, milliseconds; a data centre's round trip is 0.1 to 0.5. */
   readonly latencyMs: number;
   /** Before the first byte of every transfer. */
   readonly overheadMs: number;
-  /** Transfers that a parent sends at the same time; the others wait in order. */
+  /** Transfers that a parent sends at the same time; the others wait in order. Our piece server sends all. */
   readonly streams: number;
   /** Milliseconds between the joins of two hosts; 0 = all at once. */
   readonly joinEveryMs: number;
@@ -86,9 +86,9 @@ export const DEFAULT_OPTIONS: SimOptions = {
   seedRate: 12.5e6,
   classes: [],
   toldRates: true,
-  latencyMs: 0.2,
+  latencyMs: 0.1,
   overheadMs: 0,
-  streams: 1,
+  streams: 64,
   joinEveryMs: 0,
   idcs: 0,
   tasks: 1,

@@ -139,6 +139,7 @@ function tearDown(world: World): void {
     if (state.leases.live > 0) throw new Foul(`${state.leases.live} leases are left`);
     for (const content of world.contents) supernode.receive({ type: 'content-closed', content });
     for (const host of world.hosts) if (host !== undefined) supernode.receive({ type: 'host-left', host: host.id });
+    supernode.decide();
     const left = state.hosts.size + state.swarms.size + state.leases.live + state.pairs.size;
     if (left > 0 || !state.ready.empty) throw new Foul('something is left after all have gone');
   }

@@ -31,6 +31,7 @@ export class SimSupernode {
   readonly #random: Random;
   readonly #make: SchedulerMaker;
   #wake = 0;
+  #inbox: SchedulerEvent[] = [];
 
   constructor(index: number, options: SimOptions, random: Random, wires: Wires, make: SchedulerMaker) {
     this.index = index;
@@ -49,17 +50,28 @@ export class SimSupernode {
   restart(): void {
     this.scheduler = this.#newScheduler();
     this.referee.reset();
+    this.#inbox = [];
     this.#wake++;
   }
 
+  /** What comes at the same instant is handed in together, as by a process that reads all its sockets and then decides. */
   receive(event: SchedulerEvent): void {
-    const { queue } = this.#wires;
-    this.events++;
-    this.#wires.saw(this, event);
-    const now = queue.now + this.clockOffset;
-    this.referee.before(event, now);
-    const commands = this.scheduler.handle(event, now);
-    for (const command of commands) {
+    this.#inbox.push(event);
+    if (this.#inbox.length === 1) this.#wires.queue.after(0, () => this.decide());
+  }
+
+  /** Hands in what has come so far. */
+  decide(): void {
+    const events = this.#inbox;
+    if (events.length === 0) return;
+    this.#inbox = [];
+    const now = this.#wires.queue.now + this.clockOffset;
+    this.events += events.length;
+    for (const event of events) {
+      this.#wires.saw(this, event);
+      this.referee.before(event, now);
+    }
+    for (const command of this.scheduler.handleAll(events, now)) {
       if (command.type === 'assign') this.decisions++;
       this.#wires.saw(this, command);
       this.referee.command(command, now);

@@ -1,6 +1,6 @@
 /**
- * The only driver of the scheduler: events in, commands carried out, one timer for `wake-at`. Assignments of one turn of the event loop
- * leave as one message per child and content.
+ * The only driver of the scheduler: events in, commands carried out, one timer for `wake-at`. What comes in one turn of the event loop is
+ * decided together, and leaves as one message per child and content.
  */
 
 import { unreachable } from '../base/assert.ts';
@@ -36,7 +36,8 @@ type Batch = {
 export class SwarmLoop {
   readonly #parts: SwarmLoopParts;
   readonly #batches = new Map<string, Batch>();
-  #flushing = false;
+  #events: SchedulerEvent[] = [];
+  #turn: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -46,7 +47,8 @@ export class SwarmLoop {
 
   handle(event: SchedulerEvent): void {
     if (this.#closed) return;
-    for (const command of this.#parts.scheduler.handle(event, this.#parts.clock.now())) this.#carryOut(command);
+    this.#events.push(event);
+    this.#turn ??= setImmediate(() => this.#decide());
   }
 
   heldBy(host: HostId, content: ContentId): Bitfield | undefined {
@@ -56,7 +58,16 @@ export class SwarmLoop {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.#batches.clear();
+    clearImmediate(this.#turn);
+  }
+
+  #decide(): void {
+    this.#turn = undefined;
+    const events = this.#events;
+    this.#events = [];
+    const { scheduler, clock } = this.#parts;
+    for (const command of scheduler.handleAll(events, clock.now())) this.#carryOut(command);
+    this.#flush();
   }
 
   #carryOut(command: SchedulerCommand): void {
@@ -105,16 +116,11 @@ export class SwarmLoop {
     if (batch === undefined) {
       batch = { child, content, parents: [], indexes: new Map(), pieces: [], cancels: [] };
       this.#batches.set(key, batch);
-      if (!this.#flushing) {
-        this.#flushing = true;
-        queueMicrotask(() => this.#flush());
-      }
     }
     return batch;
   }
 
   #flush(): void {
-    this.#flushing = false;
     const batches = [...this.#batches.values()];
     this.#batches.clear();
     for (const { child, content, parents, pieces, cancels } of batches) {

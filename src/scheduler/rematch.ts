@@ -1,0 +1,73 @@
+/**
+ * A child that got nothing and a parent that found nobody can still both be served when a pair of the same round changes
+ * partners: parent -> other child, other parent -> child; an augmenting path of length three. Pairs of a round are not on
+ * their way yet: their commands have not left.
+ */
+import type { Millis } from '../base/clock.ts';
+import type { Core } from './core.ts';
+import type { SchedulerCommand } from './events.ts';
+import type { Host } from './host-table.ts';
+import type { Lease } from './leases.ts';
+import { NO_PIECE, type Pair } from './piece-choice.ts';
+import type { Swarm } from './swarm.ts';
+import type { Transfers } from './transfers.ts';
+
+/** Idle parents looked at for one child. */
+const LOOKS = 4;
+/** Pairs of the round tried for each of them. */
+const TRIES = 16;
+
+type Begun = { readonly lease: Lease; readonly command: SchedulerCommand };
+/** The piece that the parent would give the child; NO_PIECE when there is none. */
+export type Useful = (pair: Pair, now: Millis) => number;
+
+export class Rematch {
+  readonly #core: Core;
+  readonly #transfers: Transfers;
+  readonly #useful: Useful;
+
+  constructor(core: Core, transfers: Transfers, useful: Useful) {
+    this.#core = core;
+    this.#transfers = transfers;
+    this.#useful = useful;
+  }
+
+  try(swarm: Swarm, child: Host, now: Millis): boolean {
+    let looks = LOOKS;
+    for (const parent of swarm.idle) {
+      if (looks-- === 0) return false;
+      if (parent === child || !parent.serves || parent.ups > 0 || swarm.peerOf(parent) < 0) continue;
+      for (let i = 0; i < TRIES; i++) if (this.#swap(swarm, parent, child, now)) return true;
+    }
+    return false;
+  }
+
+  #swap(swarm: Swarm, parent: Host, child: Host, now: Millis): boolean {
+    const { random, fresh, leases } = this.#core;
+    const at = random.below(fresh.length);
+    const pair = fresh[at];
+    if (pair === undefined || pair.lease.swarm !== swarm || pair.lease.twin !== undefined) return false;
+    const { parent: other, child: theirs } = pair.lease;
+    if (!leases.isOpen(pair.lease) || theirs === parent || other === child || other.ups > 1 || theirs.downs > 1) {
+      return false;
+    }
+    const one = this.#useful({ swarm, parent: other, child, repeats: false }, now);
+    if (one === NO_PIECE) return false;
+    const two = this.#useful({ swarm, parent, child: theirs, repeats: false }, now);
+    if (two === NO_PIECE) return false;
+    this.#take(at, pair);
+    swarm.idle.delete(parent);
+    this.#transfers.begin(swarm, other, child, one, now);
+    this.#transfers.begin(swarm, parent, theirs, two, now);
+    return true;
+  }
+
+  /** Takes a pair back, as if it had never been. */
+  #take(at: number, pair: Begun): void {
+    const { fresh, out } = this.#core;
+    this.#transfers.dropped(pair.lease, false);
+    out.splice(out.indexOf(pair.command), 1);
+    fresh[at] = fresh[fresh.length - 1] ?? pair;
+    fresh.pop();
+  }
+}
