@@ -1,6 +1,7 @@
 /**
  * The best makespan that is possible. Equal hosts: (M + floor(log2 N)) / M * F/u (Mundinger, Weber, Weiss 2008); else the
- * fluid bound max(F/u_seed, F/d_min, N F / (u_seed + sum u_i)) (Kumar, Ross 2006). Milliseconds.
+ * fluid bound max(F/u_seed, F/d_min, N F / (u_seed + sum u_i)) (Kumar, Ross 2006). Milliseconds. Several contents at once count
+ * as one that is as long as all of them.
  */
 import type { SimHost } from './sim-host.ts';
 

@@ -161,7 +161,7 @@ function measure(world: World, wallMs: number): SimResult {
   ends.sort((a, b) => a - b);
   const receivers = world.hosts.filter((host) => host !== undefined && !host.seed);
   const makespanMs = ends[ends.length - 1] ?? 0;
-  const bound = boundMs(world.seedHost, receivers, options.pieces, bytes) * options.tasks;
+  const bound = boundMs(world.seedHost, receivers, options.pieces * options.tasks, bytes * options.tasks);
   const { scheduler } = world.supernodes[0] ?? { scheduler: undefined };
   const step = Math.max(1, Math.floor(ends.length / 200));
   let decisions = 0;
