@@ -51,7 +51,7 @@ export class Reports {
     const place = this.#place(event);
     if (place === undefined) return;
     const { host, swarm, peer } = place;
-    const pieces = event.pieces === 'all' ? [...swarm.piecesHeld(peer)] : event.pieces;
+    const pieces = event.pieces === 'all' ? [...swarm.rows.bits(peer, 'held')] : event.pieces;
     for (const piece of pieces) {
       if (!isPiece(piece, swarm) || !swarm.rows.held(peer, piece)) continue;
       swarm.release(peer, piece);

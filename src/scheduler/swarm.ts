@@ -218,7 +218,7 @@ export class Swarm {
   /** Whether its copies are there for others. */
   setServes(peer: number, serves: boolean): void {
     if (serves === this.serves(peer)) return;
-    for (const piece of this.piecesTaken(peer)) {
+    for (const piece of this.rows.bits(peer, 'taken')) {
       const held = this.rows.held(peer, piece);
       if (serves) this.#raise(peer, piece, held);
       else this.#lower(peer, piece, held);
@@ -263,14 +263,6 @@ export class Swarm {
       if (held) this.windows.held(peer, piece, -1);
     }
     this.#update(peer);
-  }
-
-  piecesTaken(peer: number): IterableIterator<number> {
-    return this.rows.bits(peer, 'taken');
-  }
-
-  piecesHeld(peer: number): IterableIterator<number> {
-    return this.rows.bits(peer, 'held');
   }
 
   #raise(peer: number, piece: number, held: boolean): void {

@@ -35,7 +35,7 @@ function auditSwarm(swarm: Swarm, { limits, leases }: Core): string | undefined 
     inGroups.set(host.idc, group);
     let held = 0;
     let taken = 0;
-    for (const piece of swarm.piecesTaken(peer)) {
+    for (const piece of swarm.rows.bits(peer, 'taken')) {
       taken++;
       const holds = swarm.rows.held(peer, piece);
       if (holds) held++;
