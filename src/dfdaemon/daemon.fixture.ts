@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLog } from '../io/log.ts';
+import { type Log, silentLog } from '../io/log.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { FakeRegistry } from './registry.fixture.ts';
 import { readCommandLine, readSettings } from './settings.ts';
@@ -30,10 +30,14 @@ export class World {
   }
 
   /** `settings` go as they would in the environment. No supernode answers at the default node. */
-  static async start(settings: Readonly<Record<string, unknown>> = {}, shared?: FakeRegistry): Promise<World> {
+  static async start(
+    settings: Readonly<Record<string, unknown>> = {},
+    shared?: FakeRegistry,
+    log: Log = silentLog,
+  ): Promise<World> {
     const registry = shared ?? (await new FakeRegistry().start());
     const folder = mkdtempSync(join(tmpdir(), 'dfd-'));
-    return new World(registry, folder, await daemonFor(registry, folder, settings));
+    return new World(registry, folder, await daemonFor({ registry, folder, settings, log }));
   }
 
   async close(): Promise<void> {
@@ -47,11 +51,14 @@ export class World {
   }
 }
 
-async function daemonFor(
-  registry: FakeRegistry,
-  folder: string,
-  settings: Readonly<Record<string, unknown>>,
-): Promise<Daemon> {
+type Parts = {
+  readonly registry: FakeRegistry;
+  readonly folder: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly log: Log;
+};
+
+async function daemonFor({ registry, folder, settings, log }: Parts): Promise<Daemon> {
   const env: Record<string, string> = {
     DFDAEMON_REGISTRY_MIRROR: JSON.stringify({ remote: `http://${registry.host}` }),
     DFDAEMON_WORK_HOME: join(folder, 'home'),
@@ -62,7 +69,7 @@ async function daemonFor(
   for (const [name, value] of Object.entries(settings))
     env[`DFDAEMON_${name}`] = typeof value === 'string' ? value : JSON.stringify(value);
   const { values } = readSettings(readCommandLine([]), env);
-  return await startDaemon(values, { log: silentLog, version: 'test' });
+  return await startDaemon(values, { log, version: 'test' });
 }
 
 /** Waits for the end of the answer, whole or cut. */

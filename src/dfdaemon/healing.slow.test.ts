@@ -125,6 +125,78 @@ describe('healing', () => {
     slow.destroy();
   });
 
+  test('a source that hangs is left for another read of it', async () => {
+    const { registry, get } = await started({ STALL: '1s' });
+    const blob = randomBytes(3 * MIB);
+    let times = 0;
+    registry.misbehave = (request, response, bytes) => {
+      if (request.method !== 'GET' || times++ > 0) return false;
+      response.writeHead(200, { 'Content-Length': bytes.length, ETag: '"x"' });
+      response.write(bytes.subarray(0, MIB));
+      return true;
+    };
+    const answer = await get(`/v2/r/blobs/${registry.addBlob(blob)}`);
+    expect([answer.whole, answer.body.equals(blob)]).toEqual([true, true]);
+  });
+
+  test('a signed address that expires is asked for anew', async () => {
+    const { registry, get } = await started();
+    const blob = randomBytes(3 * MIB);
+    let signatures = 0;
+    registry.misbehave = (request, response, bytes) => {
+      if (request.method !== 'GET') return false;
+      response.writeHead(307, { Location: `/storage/blob?sig=${++signatures}`, 'Content-Length': 0 });
+      response.end();
+      registry.files.set(`/storage/blob?sig=${signatures}`, bytes);
+      registry.misbehave = (asked, answer, whole) => {
+        if (asked.method !== 'GET') return false;
+        const isStorage = asked.url?.startsWith('/storage') === true;
+        if (!isStorage) {
+          registry.files.delete(`/storage/blob?sig=${signatures}`);
+          registry.files.set(`/storage/blob?sig=${++signatures}`, whole);
+          answer.writeHead(307, { Location: `/storage/blob?sig=${signatures}`, 'Content-Length': 0 });
+          answer.end();
+          return true;
+        }
+        if (signatures > 2) return false;
+        answer.writeHead(200, { 'Content-Length': whole.length, ETag: '"s"', 'Accept-Ranges': 'bytes' });
+        answer.write(whole.subarray(0, MIB), () => answer.destroy());
+        return true;
+      };
+      return true;
+    };
+    const answer = await get(`/v2/r/blobs/${registry.addBlob(blob)}`);
+    expect([answer.status, answer.whole, answer.body.equals(blob)]).toEqual([200, true, true]);
+    expect(signatures).toBeGreaterThan(2);
+  });
+
+  test('a validator that changes with every answer does not matter where a digest names the bytes', async () => {
+    const { registry, get } = await started();
+    const blob = randomBytes(3 * MIB);
+    let times = 0;
+    registry.misbehave = (request, response, bytes) => {
+      if (request.method !== 'GET') return false;
+      response.writeHead(200, { 'Content-Length': bytes.length, ETag: `"${++times}"`, 'Accept-Ranges': 'bytes' });
+      if (times > 2) response.end(bytes);
+      else response.write(bytes.subarray(0, times * MIB), () => response.destroy());
+      return true;
+    };
+    const answer = await get(`/v2/r/blobs/${registry.addBlob(blob)}`);
+    expect([answer.status, answer.whole, answer.body.equals(blob)]).toEqual([200, true, true]);
+  });
+
+  test('a registry that stays busy says so itself in the end', async () => {
+    const { registry, get } = await started();
+    registry.misbehave = (request, response) => {
+      if (request.method !== 'GET') return false;
+      response.writeHead(429, { 'Retry-After': '0', 'X-Why': 'limit' });
+      response.end('slow down');
+      return true;
+    };
+    const answer = await get(`/v2/r/blobs/${registry.addBlob(randomBytes(10))}`);
+    expect([answer.status, answer.headers['x-why']]).toEqual([429, 'limit']);
+  });
+
   test('a content of another digest is never whole', async () => {
     const { registry, get } = await started();
     const blob = randomBytes(300_000);

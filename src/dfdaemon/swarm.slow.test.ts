@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { silentLog } from '../io/log.ts';
+import { createLog, type Log, silentLog } from '../io/log.ts';
 import { readCommandLine, readSettings } from '../supernode/settings.ts';
 import { startSupernode } from '../supernode/supernode.ts';
 import { World } from './daemon.fixture.ts';
@@ -41,8 +41,16 @@ async function supernode(): Promise<Awaited<ReturnType<typeof startSupernode>> &
   return Object.assign(started, { node: `127.0.0.1:${started.controlPort}` });
 }
 
-async function world(node: string, others?: World): Promise<World> {
-  const made = await World.start({ SUPERNODES: node }, others?.registry);
+const folders: string[] = [];
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), 'dfd-log-'));
+  folders.push(made);
+  closing.push(async () => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+async function world(node: string, others?: World, settings = {}, log?: Log): Promise<World> {
+  const made = await World.start({ SUPERNODES: node, ...settings }, others?.registry, log);
   closing.push(() => made.close());
   return made;
 }
@@ -83,6 +91,34 @@ describe('with a supernode', () => {
     expect(status.sent).toBe(starts.length * size);
     expect((await one.get(path)).body.equals(blob)).toBe(true);
     expect(one.registry.count('GET', path)).toBe(1);
+  });
+
+  test('what one client may have another does not get from the swarm, and no secret is logged or shown', async () => {
+    const { node } = await supernode();
+    const lines: string[] = [];
+    const log = createLog({ program: 'dfdaemon', level: 'debug', file: join(folder(), 'log') });
+    const first = await world(node, undefined, { VERBOSE: 'true' }, log);
+    const second = await world(node, first);
+    const layer = randomBytes(2 * MIB);
+    first.registry.addImage('secret', 'v1', [layer]);
+    const right = `Basic ${Buffer.from('user:hush-hush').toString('base64')}`;
+    first.registry.accepted.set('secret', new Set([right]));
+    const path = `/v2/secret/blobs/${digestOf(layer)}`;
+    expect((await first.get(path, { Authorization: right })).body.equals(layer)).toBe(true);
+    for (const one of [first, second])
+      for (const headers of [{}, { Authorization: 'Basic eDp5' }]) {
+        const answer = await one.get(path, headers);
+        expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, 'Basic realm="test"']);
+      }
+    expect((await second.get(path, { Authorization: right })).body.equals(layer)).toBe(true);
+    for (const page of ['/v1/tasks', '/v1/hosts']) lines.push(await (await fetch(`http://${node}${page}`)).text());
+    lines.push((await first.get('/status')).body.toString());
+    for (const file of ['log', 'home/agent.log'])
+      for (const at of [folders.at(-1) ?? '', first.folder])
+        if (existsSync(join(at, file))) lines.push(readFileSync(join(at, file), 'utf8'));
+    expect(lines.join('').length).toBeGreaterThan(500);
+    expect(lines.join('')).not.toContain(right.slice(6));
+    expect(lines.join('')).not.toContain('hush-hush');
   });
 
   test('a supernode that dies in the middle does not show', async () => {
