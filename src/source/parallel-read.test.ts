@@ -2,11 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../protocol/faults.ts';
 import type { SourceFacts } from '../protocol/task.ts';
-import { openInParallel } from './parallel-read.ts';
+import { type Open, openInParallel as openWith, type ParallelOptions, PartsAhead } from './parallel-read.ts';
 import type { SourceAnswer, SourceRequest } from './source.ts';
 
 const FACTS: SourceFacts = { etag: '"a"', ranges: true };
 const REQUEST: SourceRequest = { url: 'http://a/', headers: [], stallMs: 1000 };
+
+const openInParallel = (
+  open: Open,
+  request: SourceRequest,
+  options: Omit<ParallelOptions, 'ahead'> & Partial<ParallelOptions>,
+) => openWith(open, request, { ahead: new PartsAhead(100), ...options });
 
 type Told = {
   facts?: SourceFacts;
@@ -132,6 +138,44 @@ describe('a content read by several ranges', () => {
     const { open } = sourceOf(sample(100), { changesAt: 3 });
     const answer = await openInParallel(open, REQUEST, { connections: 2, partBytes: 20, random });
     await expect(bytes(answer)).rejects.toMatchObject({ code: 'source-changed' });
+  });
+
+  it('goes on by one connection where no more may be read ahead, and gives back what it took', async () => {
+    const data = sample(120);
+    const ahead = new PartsAhead(1);
+    for (const most of [2, 1]) {
+      const { open, seen } = sourceOf(data);
+      const answer = await openInParallel(open, REQUEST, { connections: 4, partBytes: 10, random, ahead });
+      expect((await bytes(answer)).equals(data)).toBe(true);
+      expect(seen.most).toBe(most);
+      if (most === 2) expect(ahead.take()).toBe(true);
+      expect(ahead.take()).toBe(false);
+    }
+  });
+
+  it('does not read the part whose turn it is far ahead of a slow reader', async () => {
+    const length = 4 * 1024 * 1024;
+    let sent = 0;
+    const open: Open = async ({ range }) => {
+      const [start, end] = [range?.start ?? 0, Math.min(length, range?.end ?? length)];
+      async function* body() {
+        for (let at = start; at < end; at += 65_536) {
+          sent += 65_536;
+          yield Buffer.alloc(65_536);
+        }
+      }
+      const rest = end < length ? { end } : {};
+      return { type: 'body', start, ...rest, length, facts: FACTS, freshForMs: null, body: body() };
+    };
+    const options = { connections: 2, partBytes: length / 2, random, ahead: new PartsAhead(0) };
+    const answer = await openInParallel(open, REQUEST, options);
+    if (answer.type !== 'body') throw new Error('no body');
+    const reading = answer.body[Symbol.asyncIterator]();
+    await reading.next();
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toBeLessThan(length / 2);
+    for (let next = await reading.next(); !next.done; next = await reading.next());
+    expect(sent).toBe(length);
   });
 
   it('stops all reads when its reader leaves', async () => {

@@ -2,7 +2,7 @@
  * One content read by several ranges at once and given in order, for sources that slow down each connection. It asks for the first
  * part only, learns length and validator from that answer, and goes on with parts if the source took the range; so no
  * byte is sent twice, and a source without ranges is read by the one GET that it got. A part that breaks off goes on
- * at its next byte. Memory: at most `connections + 1` parts.
+ * at its next byte. Memory: the part whose turn it is waits for its reader; parts ahead of it are limited over all contents.
  */
 import { type Backoff, backoffMs } from '../base/backoff.ts';
 import { sleep } from '../io/sleep.ts';
@@ -17,8 +17,31 @@ const PART_BACKOFF: Backoff = { firstMs: 100, maxMs: 2_000 };
 
 export type Open = (request: SourceRequest) => Promise<SourceAnswer>;
 
+/** Parts that may be read ahead of their turn, over all contents of one reader. */
+export class PartsAhead {
+  #left: number;
+
+  constructor(parts: number) {
+    this.#left = parts;
+  }
+
+  take(): boolean {
+    if (this.#left <= 0) return false;
+    this.#left--;
+    return true;
+  }
+
+  give(): void {
+    this.#left++;
+  }
+}
+
+/** What the part whose turn it is may have read before its reader takes it. */
+const TURN_BYTES = 1024 * 1024;
+
 export type ParallelOptions = {
   readonly connections: number;
+  readonly ahead: PartsAhead;
   readonly partBytes?: number;
   readonly random?: () => number;
 };
@@ -27,7 +50,7 @@ export type ParallelOptions = {
 export async function openInParallel(
   open: Open,
   request: SourceRequest,
-  { connections, partBytes = PART_BYTES, random = Math.random }: ParallelOptions,
+  { connections, ahead, partBytes = PART_BYTES, random = Math.random }: ParallelOptions,
 ): Promise<SourceAnswer> {
   const own = request.headers.some(([name]) => name.toLowerCase() === 'range');
   if (connections <= 1 || own || request.range?.end !== undefined) return open(request);
@@ -41,38 +64,52 @@ export async function openInParallel(
   }
   const { end: _, ...whole } = answer;
   const parts = new PartReader({ open, request: { ...request, ifRange: facts }, random });
-  return { ...whole, body: inOrder(parts, answer, { length, connections, partBytes }) };
+  return { ...whole, body: inOrder(parts, answer, { length, connections, ahead, partBytes }) };
 }
 
 async function leave(answer: SourceBody): Promise<void> {
   for await (const _ of answer.body) return;
 }
 
+type Cut = {
+  readonly length: number;
+  readonly connections: number;
+  readonly ahead: PartsAhead;
+  readonly partBytes: number;
+};
+
 async function* inOrder(
   reader: PartReader,
   first: SourceBody,
-  { length, connections, partBytes }: { length: number; connections: number; partBytes: number },
+  { length, connections, ahead, partBytes }: Cut,
 ): AsyncGenerator<Uint8Array> {
   const parts: Part[] = [];
   let next = first.end ?? length;
-  /** Reads the part if there is one more, as long as no more than `connections` run and one waits to be given. */
+  /** One part always, more of them as the limits allow: `connections` that run, and one that waits to be given. */
   const startMore = (): void => {
     while (next < length && parts.length <= connections && parts.filter((part) => !part.over).length < connections) {
+      const isAhead = parts.length > 0;
+      if (isAhead && !ahead.take()) return;
       const end = Math.min(length, next + partBytes);
-      parts.push(reader.start(next, end, startMore));
+      parts.push(reader.start(new Part(next, end, isAhead), startMore));
       next = end;
     }
   };
-  parts.push(reader.start(first.start, first.end ?? length, startMore, first));
+  parts.push(reader.start(new Part(first.start, first.end ?? length, false), startMore, first));
   startMore();
   try {
     for (let part = parts[0]; part !== undefined; part = parts[0]) {
       yield* part.bytes();
       parts.shift();
+      if (part.ahead) ahead.give();
       startMore();
     }
   } finally {
     reader.stop();
+    for (const part of parts) {
+      part.drop();
+      if (part.ahead) ahead.give();
+    }
   }
 }
 
@@ -80,19 +117,30 @@ async function* inOrder(
 class Part {
   readonly start: number;
   readonly end: number;
+  /** It may wait for its turn with all its bytes; else only a few are read before they are taken. */
+  readonly ahead: boolean;
   readonly #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
   #fault: Fault | undefined;
   #wake: (() => void) | undefined;
+  #room: (() => void) | undefined;
   over = false;
 
-  constructor(start: number, end: number) {
+  constructor(start: number, end: number, ahead: boolean) {
     this.start = start;
     this.end = end;
+    this.ahead = ahead;
   }
 
-  push(data: Uint8Array): void {
+  /** Resolves when more may be read. */
+  async push(data: Uint8Array): Promise<void> {
     this.#waiting.push(data);
+    this.#waitingBytes += data.length;
     this.#wake?.();
+    if (this.ahead || this.#waitingBytes < TURN_BYTES) return;
+    await new Promise<void>((resolve) => {
+      this.#room = resolve;
+    });
   }
 
   finish(fault: Fault | undefined): void {
@@ -101,11 +149,19 @@ class Part {
     this.#wake?.();
   }
 
+  /** Nobody takes it any more. */
+  drop(): void {
+    this.#room?.();
+  }
+
   async *bytes(): AsyncGenerator<Uint8Array> {
     for (;;) {
       const data = this.#waiting.shift();
-      if (data !== undefined) yield data;
-      else if (this.#fault !== undefined) throw this.#fault;
+      if (data !== undefined) {
+        this.#waitingBytes -= data.length;
+        if (this.#waitingBytes < TURN_BYTES) this.#room?.();
+        yield data;
+      } else if (this.#fault !== undefined) throw this.#fault;
       else if (this.over) return;
       else
         await new Promise<void>((resolve) => {
@@ -129,8 +185,7 @@ class PartReader {
     this.#request = { ...request, signal: AbortSignal.any(signals) };
   }
 
-  start(start: number, end: number, ended: () => void, given?: SourceBody): Part {
-    const part = new Part(start, end);
+  start(part: Part, ended: () => void, given?: SourceBody): Part {
     this.#read(part, given).then(
       () => {
         part.finish(undefined);
@@ -155,7 +210,7 @@ class PartReader {
         for await (const data of answer.body) {
           if (this.#stop.signal.aborted) return;
           position += data.length;
-          part.push(data);
+          await part.push(data);
         }
         if (position < part.end) throw new Fault('source-lied', 'the source ended a range early');
       } catch (error) {

@@ -1,7 +1,7 @@
 /** All kinds of sources behind one door: the URL's scheme chooses, and a kind is loaded when the first URL of it comes. */
 import { Fault } from '../protocol/faults.ts';
 import { createHttpSource } from './http-source.ts';
-import { openInParallel } from './parallel-read.ts';
+import { openInParallel, PartsAhead } from './parallel-read.ts';
 import type { S3Settings } from './s3-access.ts';
 import type { ListRequest, Source, SourceAnswer, SourceEntry, SourceRequest } from './source.ts';
 
@@ -23,12 +23,15 @@ export type SourcesOptions = {
   readonly s3?: S3Settings;
 };
 
+/** 8 MiB each. A content that gets none is read by one connection. */
+const MAX_PARTS_AHEAD = 32;
 /** docs/sources.md has the measurement. */
 const CONNECTIONS: Readonly<Record<string, number>> = { s3: 4, hf: 4 };
 
 export function createSources(options: SourcesOptions): Sources {
   const { wallNow, env = process.env, fileRoots = [] } = options;
   const http = createHttpSource(wallNow, env);
+  const ahead = new PartsAhead(MAX_PARTS_AHEAD);
   const s3 = once(async () => {
     const { createS3Source } = await import('./s3-source.ts');
     return createS3Source({ http, env, wallNow, settings: options.s3 ?? {} });
@@ -48,7 +51,7 @@ export function createSources(options: SourcesOptions): Sources {
     async open(request) {
       const [scheme, kind] = await kindOf(request.url);
       const connections = options.connections ?? CONNECTIONS[scheme] ?? 1;
-      return openInParallel((each) => kind.open(each), request, { connections });
+      return openInParallel((each) => kind.open(each), request, { connections, ahead });
     },
     async *list(request) {
       const [scheme, kind] = await kindOf(request.url);

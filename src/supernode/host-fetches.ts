@@ -101,13 +101,15 @@ export class HostFetches {
       this.#running.set(fetch, { host, onProgress, end, timer });
       signal.addEventListener('abort', stop);
       // What a source asks for stays here: neither headers nor trust are the host's business.
-      const { url, filter, digest, identifier } = spec;
+      const { url, filter, digest, identifier, s3 } = spec;
       const bare: TaskSpec = {
         url: withoutUser(url),
         filter,
         headers: spec.headers.filter(([name]) => name.toLowerCase() === 'range'),
         ...(digest === undefined ? {} : { digest }),
         ...(identifier === undefined ? {} : { identifier }),
+        // Where a bucket lies is part of what the task is.
+        ...(s3 === undefined ? {} : { s3 }),
       };
       record.session.send({ type: 'fetch', fetch, task: entry.task, spec: bare, grant });
     });
