@@ -256,4 +256,23 @@ describe('an index page', () => {
       await nginx.close();
     }
   });
+
+  it('goes on where it was when dfget is killed in the middle: what was read is not read again', async () => {
+    const until = Promise.withResolvers<void>();
+    const names = ['cut/first.bin', 'cut/middle.bin', 'cut/other.bin'];
+    for (const name of names)
+      source.serve(name, 6 * MIB, name.includes('middle') ? { pause: { atByte: 3 * MIB, until: until.promise } } : {});
+    const folder = lab.path('cut-tree');
+    const killed = lab.dfget(agent().home, '-r', '-u', `${source.url}/cut/`, '-o', folder, '--json');
+    await killed.until((said) => said.split('"type":"done"').length > 2);
+    await killed.kill();
+    until.resolve();
+    const ended = await tree(`${source.url}/cut/`, folder);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(found(folder)).toEqual(['first.bin', 'middle.bin', 'other.bin']);
+    for (const name of names) {
+      expect(source.count(name).bodyBytes).toBe(6 * MIB);
+      expect(await lab.sha256(lab.path(name.replace('cut/', 'cut-tree/')))).toBe(source.sample(name).digest());
+    }
+  });
 });
