@@ -47,7 +47,8 @@ export class Bench {
     mkdirSync(`${this.dir}/www`);
     const conf = `worker_processes 1; pid ${this.dir}/nginx.pid; error_log ${this.dir}/nginx.err; daemon off; user root;
 events { worker_connections 4096; }
-http { log_format reads '$request_method $uri $body_bytes_sent'; access_log ${this.dir}/access.log reads; sendfile on; tcp_nopush on; server { listen 127.0.0.1:${this.#web}; root ${this.dir}/www; } }`;
+http { log_format reads '$request_method $uri $body_bytes_sent'; access_log ${this.dir}/access.log reads; sendfile on; tcp_nopush on; server { listen 127.0.0.1:${this.#web}; root ${this.dir}/www;
+  location /v2/gigabit/ { limit_rate 119m; } } }`;
     writeFileSync(`${this.dir}/nginx.conf`, conf);
     const child = this.#start('nginx', 'nginx', ['-c', `${this.dir}/nginx.conf`]);
     await until(() => existsSync(`${this.dir}/nginx.pid`), 'nginx');
