@@ -110,6 +110,7 @@ describe('a file', () => {
       [{ type: 'file', url: 'ftp://x/y' }, 'ftp'],
       [{ type: 'image', url: 'No Image' }, 'image'],
       [{ type: 'image', url: 'app', platform: 'linux' }, 'platform'],
+      [{ type: 'image', url: 'app', platfrom: 'linux/arm64' }, 'platfrom'],
       [{ type: 'file', url: 'http://x/y', headers: { A: 'b\r\nc' } }, 'header'],
     ] as const) {
       const answer = await api(supernode, 'POST', '/v1/preheats', body);

@@ -71,12 +71,16 @@ type Body = {
 };
 
 export function addPreheats(app: ApiRoutes, preheats: Preheats): void {
-  addAt(app, PREHEAT_PATH, preheats, (view) => view);
-  for (const path of OLD_PREHEAT_PATHS) addAt(app, path, preheats, withOldNames);
+  addAt(app, PREHEAT_PATH, preheats, { show: (view) => view, check: refuseUnknown });
+  // Who was written for v1 may send fields of its later versions, which mean nothing here.
+  for (const path of OLD_PREHEAT_PATHS) addAt(app, path, preheats, { show: withOldNames, check: () => undefined });
 }
 
-function addAt(app: ApiRoutes, path: string, preheats: Preheats, show: (view: PreheatView) => object): void {
+type Spelling = { readonly show: (view: PreheatView) => object; readonly check: (body: Body) => void };
+
+function addAt(app: ApiRoutes, path: string, preheats: Preheats, { show, check }: Spelling): void {
   app.post<{ Body: Body }>(path, { schema: { body: PREHEAT_BODY } }, async ({ body }, reply) => {
+    check(body);
     const { preheat, fresh } = preheats.ask(requestOf(body));
     return reply.code(fresh ? 201 : 200).send(show(preheat.view));
   });
@@ -94,6 +98,17 @@ function addAt(app: ApiRoutes, path: string, preheats: Preheats, show: (view: Pr
     if (!preheats.remove(params.id)) throw noPreheat(params.id);
     return reply.code(204).send();
   });
+}
+
+/** A field that is spelt wrong would otherwise be a wish that nobody hears. */
+function refuseUnknown(body: Body): void {
+  const unknown = Object.keys(body).filter((name) => !Object.hasOwn(PREHEAT_BODY.properties, name));
+  if (unknown.length === 0) return;
+  const known = Object.keys(PREHEAT_BODY.properties).join(', ');
+  throw new Fault(
+    'usage',
+    `unknown field ${unknown.map((name) => JSON.stringify(name)).join(', ')}; known are ${known}`,
+  );
 }
 
 /** Fault usage. No value of a header is repeated in it. */
