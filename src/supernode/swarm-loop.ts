@@ -51,7 +51,12 @@ export class SwarmLoop {
     this.#turn ??= setImmediate(() => this.#decide());
   }
 
+  /** As of all that was said before. */
   heldBy(host: HostId, content: ContentId): Bitfield | undefined {
+    if (this.#turn !== undefined) {
+      clearImmediate(this.#turn);
+      this.#decide();
+    }
     return this.#parts.scheduler.heldBy(host, content);
   }
 
