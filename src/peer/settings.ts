@@ -33,7 +33,7 @@ export type EngineSettings = {
 
 export const ENGINE_DEFAULTS = {
   listenHost: '::',
-  memoryBytes: 64 * 1024 * 1024,
+  memoryBytes: 48 * 1024 * 1024,
   uploadSlots: 2,
   uploadQueue: 1024,
   connectionsPerParent: 4,
