@@ -27,9 +27,7 @@ export type BlobFaults = {
   /** Another ETag at every request. */
   readonly changingEtag?: boolean;
   /** Content-Length says so many bytes more than are sent (or fewer, when negative). */
-  readonly lieBytes?: number;
-  /** HEAD is answered with 405. */
-  readonly headRefused?: boolean;
+  readonly lie?: { readonly bytes: number; readonly times?: number };
 };
 
 /** A blob in memory, or one that is made as it is read. */
@@ -39,17 +37,19 @@ export function contentOf(bytes: Buffer): BlobContent {
   return { length: bytes.length, read: (start, end) => bytes.subarray(start, end) };
 }
 
+const COUNTED = ['refuse', 'cut', 'hang', 'corrupt', 'lie'] as const;
+type Counted = (typeof COUNTED)[number];
+
 /** What is left of a fault that happens a number of times. */
 export class FaultCounts {
-  readonly #left = new Map<'refuse' | 'cut' | 'hang' | 'corrupt', number>();
+  readonly #left = new Map<Counted, number>();
 
   constructor(faults: BlobFaults) {
-    for (const name of ['refuse', 'cut', 'hang', 'corrupt'] as const)
-      if (faults[name] !== undefined) this.#left.set(name, faults[name].times ?? FOR_EVER);
+    for (const name of COUNTED) if (faults[name] !== undefined) this.#left.set(name, faults[name].times ?? FOR_EVER);
   }
 
   /** True when the fault happens once more, and counts it. */
-  take(name: 'refuse' | 'cut' | 'hang' | 'corrupt'): boolean {
+  take(name: Counted): boolean {
     const left = this.#left.get(name) ?? 0;
     if (left > 0) this.#left.set(name, left - 1);
     return left > 0;
@@ -62,13 +62,15 @@ export type Sending = {
   readonly counts: FaultCounts;
   readonly start: number;
   readonly end: number;
+  /** By how much Content-Length is wrong. */
+  readonly lieBytes: number;
   readonly onBytes: (count: number) => void;
 };
 
 /** Sends the bytes from `start` to `end`, less what the faults make of it. The headers have been written. */
 export async function sendBlob(response: ServerResponse, sending: Sending): Promise<void> {
-  const { content, faults, counts, start, end } = sending;
-  const total = end - start - Math.max(0, faults.lieBytes ?? 0);
+  const { content, faults, counts, start, end, lieBytes } = sending;
+  const total = end - start;
   const cutAt = faults.cut !== undefined && faults.cut.afterBytes < total ? faults.cut.afterBytes : FOR_EVER;
   const hangAt = faults.hang !== undefined && faults.hang.afterBytes < total ? faults.hang.afterBytes : FOR_EVER;
   const flipAt = faults.corrupt?.atByte ?? -1;
@@ -91,7 +93,7 @@ export async function sendBlob(response: ServerResponse, sending: Sending): Prom
   if (response.destroyed) return;
   if (cuts && stop === cutAt) hangUp(response, faults.cut?.how ?? 'fin');
   else if (hangs) return;
-  else if ((faults.lieBytes ?? 0) > 0) hangUp(response, 'fin');
+  else if (lieBytes !== 0) hangUp(response, 'fin');
   else response.end();
 }
 

@@ -115,8 +115,11 @@ describe('a registry', () => {
     const wrong = await body(await fetch(url));
     expect(wrong.findIndex((byte, at) => byte !== bytes[at])).toBe(500);
     expect(await body(await fetch(url))).toEqual(bytes);
-    registry.misbehave(layer, { lieBytes: 10 });
+    registry.misbehave(layer, { lie: { bytes: 10, times: 1 } });
     await expect(fetch(url).then(body)).rejects.toThrow();
+    expect(await body(await fetch(url))).toEqual(bytes);
+    registry.misbehave(layer, { lie: { bytes: -10 } });
+    expect((await fetch(url)).headers.get('content-length')).toBe(String(bytes.length - 10));
     registry.misbehave(layer, { noRanges: true });
     expect((await fetch(url, { headers: { range: 'bytes=1-2' } })).status).toBe(200);
     registry.misbehave(layer, { chunked: true });
@@ -126,7 +129,8 @@ describe('a registry', () => {
   });
 
   test('refuses so often, with Retry-After in both forms', async () => {
-    registry.misbehave(layer, { refuse: { status: 429, retryAfter: 'seconds', times: 1 }, headRefused: true });
+    registry.misbehave(layer, { refuse: { status: 429, retryAfter: 'seconds', times: 1 } });
+    registry.refusesHeads = true;
     const first = await fetch(url);
     expect([first.status, first.headers.get('retry-after')]).toEqual([429, '1']);
     expect((await fetch(url)).status).toBe(200);

@@ -49,6 +49,8 @@ const STORAGE_IP = '127.0.0.2';
 
 export class Registry {
   readonly log: Entry[] = [];
+  /** Every HEAD is answered with 405. */
+  refusesHeads = false;
   readonly #server: Server;
   /** Serves the signed URLs: another host, to which no client sends its credentials. */
   readonly #storage: Server;
@@ -159,7 +161,8 @@ export class Registry {
     if (pathname.startsWith(SIGNED)) return this.#signed(pathname, search, request, response, entry);
     const [, repository = '', kind, name = ''] = PATH.exec(pathname) ?? [];
     if (!this.#allowed(request, repository)) return this.#challenge(repository, response);
-    if (method !== 'GET' && method !== 'HEAD') return refuse(response, 405, 'UNSUPPORTED');
+    if ((method !== 'GET' && method !== 'HEAD') || (method === 'HEAD' && this.refusesHeads))
+      return refuse(response, 405, 'UNSUPPORTED');
     if (pathname === '/v2/') return void response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
     if (kind === 'manifests') return this.#manifest(repository, name, request, response);
     const held = this.#repositories.get(repository)?.has(name) ? this.#blobs.get(name) : undefined;
@@ -248,7 +251,6 @@ export class Registry {
       count.gets++;
       count.ranges.push(request.headers.range);
     }
-    if (isHead && faults.headRefused) return refuse(response, 405, 'UNSUPPORTED');
     await faults.late;
     if (faults.refuse !== undefined && !isHead && counts.take('refuse')) return refuseAs(response, faults.refuse);
     const etag = faults.changingEtag ? `"etag-${++this.#etags}"` : `"${digest}"`;
@@ -256,20 +258,21 @@ export class Registry {
     if (range === 'outside')
       return void response.writeHead(416, { 'content-range': `bytes */${content.length}` }).end();
     const [start, end] = range ?? [0, content.length];
+    const lieBytes = faults.lie !== undefined && !isHead && counts.take('lie') ? faults.lie.bytes : 0;
     response.writeHead(range === undefined ? 200 : 206, {
       'content-type': 'application/octet-stream',
       'docker-content-digest': digest,
       etag,
       ...(faults.noRanges ? {} : { 'accept-ranges': 'bytes' }),
       ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${content.length}` }),
-      ...(faults.chunked ? {} : { 'content-length': end - start + Math.min(0, faults.lieBytes ?? 0) }),
+      ...(faults.chunked ? {} : { 'content-length': end - start + lieBytes }),
     });
     if (isHead) return void response.end();
     const onBytes = (bytes: number) => {
       count.bodyBytes += bytes;
       entry.bodyBytes += bytes;
     };
-    await sendBlob(response, { content, faults, counts, start, end, onBytes });
+    await sendBlob(response, { content, faults, counts, start, end, lieBytes, onBytes });
   }
 }
 
