@@ -64,7 +64,7 @@ export class Desk {
     const isManifest = path.kind === 'manifest' && (request.method === 'GET' || request.method === 'HEAD');
     const watch = isManifest ? this.#options.access.watchManifest(exchange, path.repository) : undefined;
     await passThrough(exchange, this.#options.passing, (answer) => {
-      this.#options.tokens.learn(answer);
+      this.#options.tokens.learn(answer, (url) => decide(url, this.#options.rules).url);
       watch?.(answer);
     });
   }
@@ -115,7 +115,9 @@ export class Desk {
       const trust = from.target?.trust ?? configured?.trust ?? NO_TRUST;
       const headers = this.#headers(request, url.host);
       const policy = { type: 'client' } as const;
-      return { exchange: { ...rest, url, headers, trust, policy }, p2p: configured?.direct ? 'never' : p2p };
+      const view = url.origin === absolute.origin ? {} : { seenAs: absolute.origin };
+      const exchange = { ...rest, ...view, url, headers, trust, policy };
+      return { exchange, p2p: configured?.direct ? 'never' : p2p };
     }
     const target = mirrorTarget(line, headerOf(request.rawHeaders, 'x-dragonfly-registry'), table);
     if (target === undefined) throw new Fault('usage', 'the request names no registry that can be asked');

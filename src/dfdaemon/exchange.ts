@@ -17,6 +17,8 @@ export type Exchange = {
   readonly origin: Origin;
   /** How paths of the target look to this client; absent = as they are (it believes to speak to the target itself). */
   readonly mirror?: { readonly prefix: string; readonly inner: string };
+  /** The origin that the client believes to speak to, where a rule led elsewhere. */
+  readonly seenAs?: string;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
 };

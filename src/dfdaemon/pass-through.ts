@@ -102,14 +102,16 @@ export function cut(response: ServerResponse): void {
   socket.destroySoon();
 }
 
-/** A mirror's client must come back to the mirror where the registry names a place of its own. */
-function answerLines({ rawHeaders }: IncomingMessage, { mirror, url }: Exchange): string[] {
+/** A client must come back the way it came where the target names a place of its own. */
+function answerLines({ rawHeaders }: IncomingMessage, { mirror, seenAs, url }: Exchange): string[] {
   const lines = endToEnd(rawHeaders);
-  if (mirror === undefined) return lines;
+  if (mirror === undefined && seenAs === undefined) return lines;
   return lines.map((line, at) => {
     if (at % 2 === 0 || lines[at - 1]?.toLowerCase() !== 'location') return line;
     const place = URL.parse(line, url);
-    if (place === null || place.origin !== url.origin || !place.pathname.startsWith('/v2/')) return line;
+    if (place === null || place.origin !== url.origin) return line;
+    if (seenAs !== undefined) return `${seenAs}${place.pathname}${place.search}`;
+    if (mirror === undefined || !place.pathname.startsWith('/v2/')) return line;
     const inner = mirror.inner === '' ? '' : `/${mirror.inner}`;
     return `${mirror.prefix}/v2${inner}${place.pathname.slice(3)}${place.search}`;
   });

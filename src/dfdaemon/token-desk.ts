@@ -52,12 +52,12 @@ export class TokenDesk {
     this.#clock = clock;
   }
 
-  /** A challenge that passes through tells where tokens come from. */
-  learn(answer: IncomingMessage): void {
+  /** A challenge that passes through tells where tokens come from; `placed` is where a request for that URL will go. */
+  learn(answer: IncomingMessage, placed: (url: URL) => URL): void {
     if (answer.statusCode !== 401) return;
     const challenge = tokenChallenge(parseChallenges(allOf(answer.rawHeaders, 'www-authenticate')));
     const realm = challenge === undefined ? null : URL.parse(challenge.realm);
-    if (realm !== null) this.#realms.set(placeOf(realm), true);
+    if (realm !== null) this.#realms.set(placeOf(placed(realm)), true);
   }
 
   /** Whether tokens are known to come from there. */
