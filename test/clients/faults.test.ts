@@ -28,7 +28,6 @@ const MENDED: Readonly<Record<string, () => BlobFaults>> = {
   'RST again and again': () => ({ cut: { how: 'rst', ...CUTS } }),
   'FIN again and again': () => ({ cut: { how: 'fin', ...CUTS } }),
   'a body that hangs': () => ({ hang: CUT }),
-  'a wrong byte': () => ({ corrupt: { atByte: 5 * MIB, times: 1 } }),
   '503 with Retry-After in seconds': () => ({ refuse: { status: 503, retryAfter: 'seconds', times: 2 } }),
   '503 with Retry-After as a date': () => ({ refuse: { status: 503, retryAfter: 'date', times: 2 } }),
   '429 with Retry-After in seconds': () => ({ refuse: { status: 429, retryAfter: 'seconds', times: 2 } }),
@@ -40,8 +39,18 @@ const MENDED: Readonly<Record<string, () => BlobFaults>> = {
   'no ranges': () => ({ noRanges: true }),
   'no ranges, and a cut': () => ({ noRanges: true, cut: { how: 'fin', ...CUT } }),
   'an ETag that changes': () => ({ changingEtag: true, cut: { how: 'rst', ...CUT } }),
-  'a Content-Length that is too long': () => ({ lie: { bytes: 1000, times: 1 } }),
-  'a Content-Length that is too short': () => ({ lie: { bytes: -1000, times: 1 } }),
+};
+
+const SLOW_FOR_CTR = 'a Content-Length that is too long';
+
+/**
+ * The answer has begun before anybody can know that the registry lied: it is cut, a client may give up, and nothing of it
+ * is kept, so that the next pull is right.
+ */
+const FORGOTTEN: Readonly<Record<string, BlobFaults>> = {
+  'a wrong byte': { corrupt: { atByte: 5 * MIB, times: 1 } },
+  [SLOW_FOR_CTR]: { lie: { bytes: 1000, times: 1 } },
+  'a Content-Length that is too short': { lie: { bytes: -1000, times: 1 } },
 };
 
 const PERMANENT: Readonly<Record<string, { faults: BlobFaults; says?: RegExp }>> = {
@@ -122,6 +131,18 @@ describe.each(SETTINGS)('a registry with faults, pulled from in a setting of %s'
         registry.refusesHeads = false;
         expect({ code, said, problem }).toMatchObject({ code: 0, problem: undefined });
       });
+
+      for (const [fault, faults] of Object.entries(FORGOTTEN)) {
+        // ctr takes more than a minute to give up here.
+        if (isShort && client === 'ctr' && fault === SLOW_FOR_CTR) continue;
+        test(`ends with the right image, at the latest at the second pull, after: ${fault}`, async () => {
+          const name = tag();
+          const image = publish(name, faults);
+          const first = await pull(client, name, image);
+          if (first.code !== 0) expect(await pull(client, name, image)).toMatchObject({ code: 0, problem: undefined });
+          else expect(first.problem).toBeUndefined();
+        });
+      }
 
       for (const [fault, { faults, says }] of Object.entries(PERMANENT))
         test(`ends with an error after: ${fault}`, async () => {
