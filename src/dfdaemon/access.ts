@@ -39,7 +39,8 @@ const MANIFEST_ACCEPT =
 
 const MAX_REDIRECTS = 5;
 const MAX_READINGS = 10_000;
-const READING_MS = 60_000;
+/** So old may be what a source said of a file that a rule sends P2P. */
+const READING_MS = 10_000;
 const SECRETS = new Set(['authorization', 'cookie', 'host']);
 const STORAGE_REDIRECTS = new Set([307, 308]);
 

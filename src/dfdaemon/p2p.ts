@@ -178,16 +178,15 @@ class P2pAnswer {
   }
 
   async #spec(): Promise<TaskSpec> {
-    const { exchange, digest } = { exchange: this.#exchange, digest: this.#digest };
-    const { url, trust, origin, policy } = exchange;
-    const base = { url, method: 'GET', headers: exchange.headers, trust, origin, policy };
+    const { url, trust, origin, policy, headers: lines } = this.#exchange;
+    const base = { url, method: 'GET', headers: lines, trust, origin, policy };
     const authorization = await this.#parts.own.authorization(base);
     const { headers } = authorization === undefined ? base : authorized(base, authorization);
     return {
       url: url.href,
       headers: [...pairs(without(headers, OF_THE_REQUEST))],
       filter: this.#parts.filter,
-      ...(digest === undefined ? {} : { digest }),
+      ...(this.#digest === undefined ? {} : { digest: this.#digest }),
       ...(trust.insecure ? { insecure: true } : {}),
       ...(trust.cacerts.length === 0 ? {} : { cacerts: trust.cacerts }),
     };
@@ -248,8 +247,8 @@ class P2pAnswer {
   }
 
   async #bySource(): Promise<void> {
-    const { exchange, parts } = { exchange: this.#exchange, parts: this.#parts };
-    const { own, stallMs, clock } = parts;
+    const exchange = this.#exchange;
+    const { own, stallMs, clock, tally } = this.#parts;
     const started = this.#started;
     const partial = started === undefined ? exchange.request.headers.range !== undefined : !this.#endsTheWhole();
     const read = new DirectRead({
@@ -266,7 +265,7 @@ class P2pAnswer {
       if (!this.#begin(read.facts ?? { ranges: false }, read.length)) return;
     }
     for await (const part of read.bytes(this.#at, this.#span().end)) {
-      parts.tally.bySource += part.length;
+      tally.bySource += part.length;
       await this.#send(part);
     }
     exchange.response.end();
@@ -322,11 +321,11 @@ function continues(before: SourceFacts, now: SourceFacts): boolean {
   return before.lastModified !== undefined && before.lastModified === now.lastModified;
 }
 
-/** No length and no validator in common = nothing says that it is the same. */
+/** Without a validator in common nothing says that it is the same: another client's page may be as long. */
 function isWhatSourceHas(reading: Reading, facts: SourceFacts, length: number | null): boolean {
   const { etag, lastModified } = reading;
   if (reading.length !== undefined && length !== null && reading.length !== length) return false;
   if (etag !== undefined && facts.etag !== undefined) return etag === facts.etag;
   if (lastModified !== undefined && facts.lastModified !== undefined) return lastModified === facts.lastModified;
-  return reading.length !== undefined && reading.length === length;
+  return false;
 }
