@@ -172,7 +172,10 @@ export class HostConversation implements SessionReceiver<HostMessage> {
   async #openedFor(record: HostRecord, { task, spec, grant }: OpenMessage): Promise<Opened> {
     const { swarms, grants } = this.#parts;
     const entry = grant === undefined ? undefined : grants.find(grant, record.description.id, task);
-    return entry !== undefined && swarms.has(entry) ? { entry } : swarms.open(task, spec);
+    if (entry !== undefined && swarms.has(entry)) return { entry };
+    const opened = await swarms.open(task, spec);
+    // Nobody wanted it until now, so it may have been evicted in this very moment.
+    return opened.entry.fault !== undefined || swarms.has(opened.entry) ? opened : swarms.open(task, spec);
   }
 
   async #answer(record: HostRecord, message: OpenMessage, opened: Opened): Promise<void> {
