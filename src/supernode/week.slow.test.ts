@@ -53,10 +53,13 @@ describe('a supernode', () => {
       clock.advance(DAY_MS / TASKS_A_DAY);
       const name = random.chance(0.02) ? `${task}-missing` : `${random.chance(0.1) ? random.below(task + 1) : task}`;
       const spec: TaskSpec = { url: `http://source.example/${name}`, headers: [], filter: [] };
-      for (let asker = 0; asker < 2; asker++)
+      // One in five is wanted by a second host, and some are asked for again days later.
+      for (let asker = random.chance(0.2) ? 0 : 1; asker < 2; asker++)
         if (await crowd[random.below(HOSTS)]?.download(spec, clock.now() + HOST_KEEPS_MS)) given++;
       if (task % 4 === 0) sweepMemory({ cache, swarms, clock }, EXPIRE_MS);
       if (task % 10 === 0) for (const host of crowd) host.forgetOld(clock.now());
+      // The turn of the loop around the scheduler.
+      if (task % 8 === 0) await new Promise((done) => setImmediate(done));
       if (task % 500 === 0) {
         // Hosts come and go under new names.
         crowd.shift()?.leave();
@@ -70,7 +73,7 @@ describe('a supernode', () => {
     }
     loop.close();
     process.stdout.write(`${JSON.stringify({ first: daily[0], last: daily.at(-1) })}\n`);
-    expect(given).toBeGreaterThan(1.9 * 7 * TASKS_A_DAY);
+    expect(given).toBeGreaterThan(1.1 * 7 * TASKS_A_DAY);
     const [first] = daily;
     if (first === undefined) throw new Error('no day went by');
     for (const [name, afterOneDay] of Object.entries(first)) {
@@ -78,5 +81,5 @@ describe('a supernode', () => {
       // Chance makes one day a little fuller than another; a map that grew would be seven times as full.
       expect({ name, flat: most <= 1.5 * afterOneDay + 50 }).toEqual({ name, flat: true });
     }
-  }, 300_000);
+  }, 900_000);
 });
