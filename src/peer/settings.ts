@@ -33,7 +33,8 @@ export type EngineSettings = {
 
 export const ENGINE_DEFAULTS = {
   listenHost: '::',
-  memoryBytes: 48 * 1024 * 1024,
+  /** With Node itself (about 95 MiB) and its heap an agent at work stays under 150 MiB. */
+  memoryBytes: 32 * 1024 * 1024,
   uploadSlots: 2,
   uploadQueue: 1024,
   connectionsPerParent: 4,
