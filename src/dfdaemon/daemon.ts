@@ -14,7 +14,7 @@ import { loadAuthority, openAuthority } from './ca/authority.ts';
 import { LeafCache } from './ca/leaf-cache.ts';
 import { hijackedHosts, homeFolder, rulesOf, textOf, upstreamTable } from './configuration.ts';
 import { Desk } from './desk.ts';
-import { parseDfgetFlags } from './dfget-flags.ts';
+import { type DfgetFlags, parseDfgetFlags } from './dfget-flags.ts';
 import { Front, type OwnPage } from './front.ts';
 import { MirrorTokens } from './mirror-tokens.ts';
 import { OwnCredentials } from './registry/own-credentials.ts';
@@ -51,18 +51,16 @@ export async function startDaemon(settings: Settings, { log, version }: DaemonPa
   const { target_hosts: hosts, target_ports: ports, target_addresses: addresses } = settings;
   const targets = new Targets({ hosts, ports, addresses, own });
   await refuseSecondAgent(home);
+  // All that can be wrong in the settings is found before anything runs.
+  const certificates = await interception(settings, home);
   const agent = await startAgent(agentSettings(settings, flags, { home, version }));
   const tally = new Tally();
   const client = new UpstreamClient(targets);
   const credentials = new OwnCredentials(client, clock);
   const tokens = new TokenDesk(client, clock);
   const shelf = new Shelf(agent.engine);
-  const { pattern, notbs, locallimit, minrate, filter } = flags;
-  const limits = {
-    ...(locallimit === undefined ? {} : { localLimit: locallimit }),
-    ...(minrate === undefined ? {} : { minRate: minrate }),
-  };
-  const request = { pattern, nodes: [], noBackToSource: notbs, ...limits };
+  const { filter } = flags;
+  const request = requestOf(flags);
   const desk = new Desk({
     ...{ table, targets, tokens, tally },
     mirrorTokens: new MirrorTokens({ table, client, tokens, clock }),
@@ -74,7 +72,7 @@ export async function startDaemon(settings: Settings, { log, version }: DaemonPa
   });
   const front = new Front({
     ...{ desk, log, clients },
-    tunnels: new Tunnels({ targets, log, tally, hijacked, ...(await interception(settings, home)) }),
+    tunnels: new Tunnels({ targets, log, tally, hijacked, ...certificates }),
     own: ownPages(() => statusOf({ agent, tally, shelf, tokens }, { version, home })),
     ...(tls === undefined ? {} : { tls }),
   });
@@ -98,11 +96,16 @@ export async function startDaemon(settings: Settings, { log, version }: DaemonPa
   return { port: own.port, home, stop, stopped: agent.stopped.then(stop) };
 }
 
-function agentSettings(
-  settings: Settings,
-  flags: ReturnType<typeof parseDfgetFlags>,
-  { home, version }: { home: string; version: string },
-) {
+/** What `dfget_flags` say of every download. */
+function requestOf({ pattern, notbs, locallimit, minrate }: DfgetFlags) {
+  return {
+    ...{ pattern, nodes: [], noBackToSource: notbs },
+    ...(locallimit === undefined ? {} : { localLimit: locallimit }),
+    ...(minrate === undefined ? {} : { minRate: minrate }),
+  };
+}
+
+function agentSettings(settings: Settings, flags: DfgetFlags, { home, version }: { home: string; version: string }) {
   const ip = settings.localIP ?? flags.ip;
   const totalLimit = settings.ratelimit ?? flags.totallimit;
   return {

@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { silentLog } from '../io/log.ts';
 import { rulesOf, upstreamTable } from './configuration.ts';
+import { startDaemon } from './daemon.ts';
 import { parseDfgetFlags } from './dfget-flags.ts';
 import { readCommandLine, readSettings } from './settings.ts';
 
@@ -74,6 +76,16 @@ maxprocs: 4
     ['registry_mirror: {remote: "https://user@host"}', 'registry_mirror'],
   ])('%s is refused, and named', (yaml, name) => {
     expect(() => read(yaml)).toThrow(name);
+  });
+
+  test('that are wrong are said before anything runs', async () => {
+    const home = join(folder, 'home');
+    const settings = read(`hijack_https: {cert: ${folder}/none.crt, key: ${folder}/none.key, hosts: [{regx: x}]}`, [
+      '--workHome',
+      home,
+    ]);
+    await expect(startDaemon(settings, { log: silentLog, version: 'test' })).rejects.toThrow('none.');
+    expect(existsSync(join(home, 'agent.sock'))).toBe(false);
   });
 
   test('own credentials need both halves', async () => {
