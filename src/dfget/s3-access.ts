@@ -1,6 +1,6 @@
 /** The caller's access to a bucket: flags, else the environment and profile that every S3 tool reads. Loaded for s3: URLs only. */
 import type { TaskSpec } from '../protocol/task.ts';
-import { accessOf, encodeName, objectUrl, parseS3Url } from '../source/s3-access.ts';
+import { accessOf, encodeName, objectUrl, parseS3Url, type S3Settings } from '../source/s3-access.ts';
 import { signQuery } from '../source/s3-signature.ts';
 import type { DownloadFlags } from './flags.ts';
 
@@ -10,13 +10,13 @@ export async function s3Access(
   flags: DownloadFlags,
 ): Promise<Pick<TaskSpec, 's3' | 'signature'>> {
   const { bucket, key, versionId } = parseS3Url(url);
-  const asked = askedPlace(flags);
-  const { place, regionKnown, credentials } = await accessOf(asked, { profile: flags['s3-profile'] }, s3Env(flags));
+  const anonymous = flags['s3-anonymous'];
+  const { place, regionKnown, credentials } = await accessOf({ anonymous }, s3Settings(flags), s3Env(flags));
   const s3 = {
     ...(place.endpoint === undefined ? {} : { endpoint: place.endpoint }),
     ...(regionKnown || credentials !== undefined ? { region: place.region } : {}),
     ...(place.pathStyle === undefined ? {} : { pathStyle: place.pathStyle }),
-    ...(asked.anonymous ? { anonymous: true } : {}),
+    ...(anonymous ? { anonymous } : {}),
   };
   if (credentials === undefined) return { s3 };
   const version = versionId === undefined ? '' : `?versionId=${encodeName(versionId)}`;
@@ -24,13 +24,13 @@ export async function s3Access(
   return { s3, signature: await signQuery({ url: object, headers, region: place.region, credentials }, Date.now()) };
 }
 
-/** What the flags say of the place, for listings too. */
-export function askedPlace(flags: DownloadFlags): NonNullable<TaskSpec['s3']> {
+/** What the flags say of the place: the caller's own words, so his credentials may go there. */
+export function s3Settings(flags: DownloadFlags): S3Settings {
   return {
-    ...(flags['s3-endpoint'] === undefined ? {} : { endpoint: flags['s3-endpoint'] }),
-    ...(flags['s3-region'] === undefined ? {} : { region: flags['s3-region'] }),
-    ...(flags['s3-path-style'] ? { pathStyle: true } : {}),
-    ...(flags['s3-anonymous'] ? { anonymous: true } : {}),
+    endpoint: flags['s3-endpoint'],
+    region: flags['s3-region'],
+    pathStyle: flags['s3-path-style'] ? true : undefined,
+    profile: flags['s3-profile'],
   };
 }
 

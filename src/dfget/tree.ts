@@ -10,7 +10,7 @@ import { createSources } from '../source/sources.ts';
 import { type DownloadFlags, urlOf } from './flags.ts';
 import { nameFrom } from './output.ts';
 import type { SharedRequest } from './request.ts';
-import { askedPlace, s3Env } from './s3-access.ts';
+import { s3Env, s3Settings } from './s3-access.ts';
 import type { Wanted } from './wanted.ts';
 
 const LIST_STALL_MS = 30_000;
@@ -31,7 +31,7 @@ export async function treeOf(
     throw new Fault('usage', 'a digest names one file; leave --digest and --md5 away with --recursive');
   const folder = flags.output[0] || folderNameOf(url);
   const matches = filterOf(flags);
-  const sources = createSources({ wallNow: Date.now, env: s3Env(flags), s3: { profile: flags['s3-profile'] } });
+  const sources = createSources({ wallNow: Date.now, env: s3Env(flags), s3: s3Settings(flags) });
   const wanted: Wanted[] = [];
   try {
     for await (const entry of sources.list(listRequest(url, shared, flags))) {
@@ -55,7 +55,7 @@ function listRequest(url: URL, { spec }: SharedRequest, flags: DownloadFlags): L
     stallMs: LIST_STALL_MS,
     ...(insecure === undefined ? {} : { insecure }),
     ...(cacerts === undefined ? {} : { cacerts }),
-    ...(url.protocol === 's3:' ? { s3: askedPlace(flags) } : {}),
+    ...(flags['s3-anonymous'] ? { s3: { anonymous: true } } : {}),
   };
 }
 

@@ -1,6 +1,7 @@
 /**
- * Where a bucket is and with whose name it is read. What a request says comes first, then the settings of this process, then
- * the environment and the profile files that every S3 tool reads. Without any credentials requests are not signed.
+ * Where a bucket is and in whose name it is read. What a request says comes first, then the settings of this process, then
+ * the environment and the profile files that every S3 tool reads. Invariant: credentials of this process sign only what goes
+ * to the endpoint of this process. Without any credentials requests are not signed.
  */
 import { readSmall } from '../io/disk.ts';
 import { Fault } from '../protocol/faults.ts';
@@ -45,22 +46,19 @@ export async function accessOf(asked: S3Place, settings: S3Settings, env: Env): 
   const named = settings.profile === undefined ? undefined : credentialsIn(profile);
   const credentials = named ?? credentialsFrom(env) ?? credentialsIn(profile);
   const region = firstOf(asked.region, settings.region, env.AWS_REGION, env.AWS_DEFAULT_REGION, profile.region);
-  const endpoint = firstOf(
-    asked.endpoint,
-    settings.endpoint,
-    env.AWS_ENDPOINT_URL_S3,
-    env.AWS_ENDPOINT_URL,
-    profile.endpoint_url,
-  );
+  const own = firstOf(settings.endpoint, env.AWS_ENDPOINT_URL_S3, env.AWS_ENDPOINT_URL, profile.endpoint_url);
+  const ownEndpoint = own === undefined ? undefined : canonicalEndpoint(own);
+  const endpoint = asked.endpoint === undefined ? ownEndpoint : canonicalEndpoint(asked.endpoint);
   if (region !== undefined && !isRegion(region)) throw new Fault('usage', 'an S3 region is of the form eu-central-1');
   return {
     place: {
-      endpoint: endpoint === undefined ? undefined : canonicalEndpoint(endpoint),
+      endpoint,
       region: region ?? DEFAULT_REGION,
       pathStyle: asked.pathStyle ?? settings.pathStyle,
     },
     regionKnown: region !== undefined,
-    credentials: asked.anonymous ? undefined : credentials,
+    // Nobody can have our name written under a request to a place of his choice.
+    credentials: asked.anonymous || endpoint !== ownEndpoint ? undefined : credentials,
   };
 }
 

@@ -96,6 +96,16 @@ describe('an object', () => {
     expect(await bytes(await sourcesWith({}, open.endpoint).open(ask('dir/a')))).toBe('0123456789');
   });
 
+  it('is not signed in our name where the asker chooses the place, unless it is ours', async () => {
+    const sources = sourcesWith(OWN);
+    const elsewhere = ask('dir/a', { s3: { endpoint: open.endpoint, region: 'eu-central-1' } });
+    expect(await bytes(await sources.open(elsewhere))).toBe('0123456789');
+    expect(open.requests.at(-1)?.signed).toBe(false);
+    const ours = ask('dir/a', { s3: { endpoint: `${store.endpoint}/` } });
+    expect(await bytes(await sources.open(ours))).toBe('0123456789');
+    expect(store.requests.at(-1)?.signed).toBe(true);
+  });
+
   it('is found in another region when the store tells which', async () => {
     const wrong = sourcesWith({ ...OWN, AWS_REGION: 'not/a.region' });
     expect(await faultOf(wrong.open(ask('dir/a')))).toMatchObject({ code: 'usage' });

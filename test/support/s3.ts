@@ -19,6 +19,7 @@ export type S3Request = {
   readonly target: string;
   readonly status: number;
   readonly bytes: number;
+  readonly signed: boolean;
 };
 
 type Answer = { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: Buffer };
@@ -71,7 +72,8 @@ export class TestS3 {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const { status, headers = {}, body = Buffer.alloc(0) } = this.#respond(request);
-    this.requests.push({ method: request.method ?? '', target: request.url ?? '', status, bytes: body.length });
+    const signed = request.headers.authorization !== undefined || /X-Amz-Signature/.test(request.url ?? '');
+    this.requests.push({ method: request.method ?? '', target: request.url ?? '', status, bytes: body.length, signed });
     response.writeHead(status, { 'content-length': body.length, ...headers }).end(body);
   }
 
