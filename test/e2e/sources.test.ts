@@ -54,7 +54,7 @@ describe('an http source', () => {
     ['fails at first', { status: 503, times: 2 }],
     ['has to rest first', { status: 429, times: 1, headers: { 'retry-after': '1' } }],
   ];
-  it.each(strange)('that %s is read all the same, once for all', { timeout: 60_000 }, async (title, faults) => {
+  it.each(strange)('that %s is read all the same, once for all', { timeout: 120_000 }, async (title, faults) => {
     const name = title.replaceAll(/\W+/g, '-');
     const sample = new Sample(5 * MIB + 77, title.length);
     const url = source.serve(name, sample, faults);
@@ -63,7 +63,7 @@ describe('an http source', () => {
 
   /** An agent is patient with a silence, longer than a test should be. */
   const alone = strange.filter(([, { stall }]) => stall === undefined);
-  it.each(alone)('that %s is read by a host alone, too', { timeout: 60_000 }, async (title, faults) => {
+  it.each(alone)('that %s is read by a host alone, too', { timeout: 120_000 }, async (title, faults) => {
     const name = `alone-${title.replaceAll(/\W+/g, '-')}`;
     const sample = new Sample(5 * MIB + 77, title.length);
     const url = source.serve(name, sample, faults);
@@ -72,7 +72,7 @@ describe('an http source', () => {
     expect(await lab.sha256(lab.path(name))).toBe(sample.digest());
   });
 
-  it('that changes under a host that reads it alone gives the new content', { timeout: 60_000 }, async () => {
+  it('that changes under a host that reads it alone gives the new content', { timeout: 120_000 }, async () => {
     for (const [name, faults] of [
       ['alone-changing', {}],
       ['alone-changing-silently', { headers: { etag: '' } }],
@@ -175,7 +175,7 @@ describe('an http source', () => {
     expect(source.count('down').gets).toBe(3);
   });
 
-  it('is read by several ranges when the operator says so, and no byte twice', async () => {
+  it('is read by several ranges when the operator says so, and no byte twice', { timeout: 120_000 }, async () => {
     const [slow, fast] = [new Sample(40 * MIB, 8), new Sample(40 * MIB, 9)];
     const lone = new Lab();
     try {

@@ -132,7 +132,7 @@ describe('a bucket', () => {
     expect(wrong).toMatchObject({ code: 3, fault: { sourceStatus: 403 } });
   });
 
-  it('is read with the supernode’s own keys, for hosts that have none', async () => {
+  it('is read with the supernode’s own keys, for hosts that have none', { timeout: 120_000 }, async () => {
     const lone = new Lab();
     try {
       for (const [name, value] of Object.entries(withKeys)) process.env[name] = value;
