@@ -64,6 +64,8 @@ export class DiskContent implements StoredContent, Tenant {
   #meta: ContentMeta;
   #bootId: string;
   #savedUse: number;
+  /** The meta on disk, as JSON. */
+  #savedMeta: string;
   #saving: Promise<void> = Promise.resolve();
 
   constructor(home: ContentHome, parts: ContentParts) {
@@ -75,6 +77,7 @@ export class DiskContent implements StoredContent, Tenant {
     this.#journal = parts.journal;
     this.#bootId = parts.bootId;
     this.#savedUse = parts.usedAt;
+    this.#savedMeta = JSON.stringify(parts.meta);
     this.#data = new DataFile(home.files, join(parts.folder, DATA_NAME), () => this.#table.doubt());
     this.usage = new Usage(home.clock, parts.usedAt, () => this.#rested());
     this.#reservation = new Reservation(home.space, this.usage);
@@ -226,16 +229,19 @@ export class DiskContent implements StoredContent, Tenant {
   }
 
   annotate(change: Partial<ContentMeta>): Promise<void> {
-    return this.usage.during(() => {
+    return this.usage.during(async () => {
       this.#meta = { ...this.#meta, ...change };
-      return this.saveMeta();
+      // What says nothing new costs no write: every small content would pay for one.
+      if (JSON.stringify(this.#meta) !== this.#savedMeta) await this.saveMeta();
     });
   }
 
   saveMeta(): Promise<void> {
     const run = this.#saving.then(async () => {
       const usedAt = this.usedAt;
-      await saveJson(join(this.#folder, META_NAME), { ...this.#meta, usedAt });
+      const meta = this.#meta;
+      await saveJson(join(this.#folder, META_NAME), { ...meta, usedAt });
+      this.#savedMeta = JSON.stringify(meta);
       this.#savedUse = usedAt;
     });
     this.#saving = run.catch(() => undefined);

@@ -231,12 +231,9 @@ export class Cache {
     const same = part !== undefined && answer.start > 0 ? part.stored.id : undefined;
     const id = same ?? contentFor(task, { digest: spec.digest, facts, length }, this.#parts.unique);
     const shape: ContentShape = { length, pieceSize: pieceSizeFor(length) };
-    const stored = await this.#parts.store.create(id, shape, {
-      url: shownUrl(spec),
-      facts,
-      ...this.#checked(answer.freshForMs),
-    });
-    await stored.annotate({ facts, ...this.#checked(answer.freshForMs) });
+    const checked = this.#checked(answer.freshForMs);
+    const stored = await this.#parts.store.create(id, shape, { url: shownUrl(spec), facts, ...checked });
+    await stored.annotate({ facts, ...checked });
     const entry = new Entry({ id, task, stored, facts, spec });
     entry.manifest = undefined;
     const before = this.#current.get(task);
