@@ -34,6 +34,8 @@ export function agentCommand(flags: AgentFlags, home: string): [string, ...strin
     'server',
     `--home=${home}`,
     ...nodesOf(flags.node).map((node) => `--node=${node}`),
+    ...value('idc', flags.idc),
+    ...value('location', flags.location),
     ...value('ip', flags.ip),
     ...value('port', flags.port),
     ...value('totallimit', flags.totallimit),

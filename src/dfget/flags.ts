@@ -11,6 +11,8 @@ import type { Digest, Pattern } from '../protocol/task.ts';
 export const AGENT_FLAGS = {
   node: { kind: 'list', short: 'n', value: 'HOST[:PORT][=WEIGHT],…', help: 'supernodes; may be repeated (port 8002)' },
   home: { kind: 'text', value: 'DIR', help: 'home of the agent: socket, log, store (~/.dragonfly)' },
+  idc: { kind: 'text', value: 'NAME', help: 'data centre of this host: a content crosses into it once' },
+  location: { kind: 'text', value: 'ROW|RACK|…', help: 'place in it, widest first: near hosts are preferred' },
   ip: { kind: 'text', value: 'IP', help: 'address under which other hosts reach this one (found out)' },
   port: { kind: 'integer', value: 'PORT', help: 'port of the piece server (one that is free)' },
   totallimit: { kind: 'size', value: 'RATE', help: 'limit of this host in each direction (none)' },

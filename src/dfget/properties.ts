@@ -4,6 +4,9 @@ import { loadSettings, setting } from '../io/config.ts';
 const SHAPE = {
   /** `host[:port][=weight]` */
   nodes: setting.list.optional(),
+  /** Data centre of this host, and its place in it: `row|rack|…`, widest first. */
+  idc: setting.text.optional(),
+  location: setting.text.optional(),
   localLimit: setting.rate.optional(),
   minRate: setting.rate.optional(),
   totalLimit: setting.rate.optional(),

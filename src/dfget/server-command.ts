@@ -13,21 +13,28 @@ import { DEFAULT_CONFIG, homeOf } from './home.ts';
 import type { Properties } from './properties.ts';
 import { version } from './version.ts';
 
+/** The protocol's limit. */
+const MAX_SITE_LENGTH = 255;
 const DEFAULT_NODES = ['127.0.0.1'];
 
 export async function server(args: readonly string[]): Promise<number> {
-  const { values: flags, rest } = parseFlags(AGENT_FLAGS, args);
-  if (rest.length > 0) throw new Fault('usage', `dfget server takes no ${JSON.stringify(rest[0])}`);
-  if (flags.help) {
+  if (parseFlags(AGENT_FLAGS, args).values.help) {
     process.stdout.write((await import('./help.ts')).help());
     return EXIT.ok;
   }
+  const settings = await agentSettings(args);
+  const { runAgent } = await import('../peer/server.ts');
+  await runAgent(settings);
+  return EXIT.ok;
+}
+
+/** Fault usage. */
+export async function agentSettings(args: readonly string[]): Promise<AgentSettings> {
+  const { values: flags, rest } = parseFlags(AGENT_FLAGS, args);
+  if (rest.length > 0) throw new Fault('usage', `dfget server takes no ${JSON.stringify(rest[0])}`);
   const home = await homeOf(flags);
   socketPathOf(home);
-  const properties = await propertiesOf(flags);
-  const { runAgent } = await import('../peer/server.ts');
-  await runAgent(settingsOf(flags, home, properties));
-  return EXIT.ok;
+  return settingsOf(flags, home, await propertiesOf(flags));
 }
 
 /** Parsing YAML is left out where there is none. */
@@ -48,6 +55,7 @@ function settingsOf(flags: AgentFlags, home: string, properties: Partial<Propert
     home,
     nodes,
     version: version(),
+    site: siteOf(flags, properties),
     ...(flags.ip === undefined ? {} : { ip: flags.ip }),
     ...(flags.port === undefined ? {} : { port: flags.port }),
     ...(totalLimit ? { totalLimit } : {}),
@@ -65,6 +73,14 @@ function settingsOf(flags: AgentFlags, home: string, properties: Partial<Propert
     verbose: flags.verbose,
     reloadLimit: async () => flags.totallimit || (await propertiesOf(flags)).totalLimit,
   };
+}
+
+function siteOf(flags: AgentFlags, properties: Partial<Properties>): NonNullable<AgentSettings['site']> {
+  const site = { idc: flags.idc ?? properties.idc ?? '', location: flags.location ?? properties.location ?? '' };
+  for (const [name, value] of Object.entries(site))
+    if (value.length > MAX_SITE_LENGTH)
+      throw new Fault('usage', `--${name} has more than ${MAX_SITE_LENGTH} characters`);
+  return site;
 }
 
 function defined<Name extends string>(name: Name, value: number | undefined): { readonly [_ in Name]?: number } {
