@@ -35,7 +35,8 @@ export const ENGINE_DEFAULTS = {
   listenHost: '::',
   /** With Node itself (about 95 MiB) and its heap an agent at work stays under 150 MiB. */
   memoryBytes: 32 * 1024 * 1024,
-  uploadSlots: 2,
+  /** All that the scheduler keeps outstanding goes out side by side: one slow child then holds up no other. */
+  uploadSlots: 16,
   uploadQueue: 1024,
   connectionsPerParent: 4,
   connectTimeoutMs: 1_500,

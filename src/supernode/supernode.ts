@@ -43,7 +43,8 @@ export type RunningSupernode = {
 
 /** Piece requests that may wait for a slot, over all children. */
 const QUEUE_LIMIT = 4096;
-const SLOTS = 4;
+/** Answers sent at once; as with hosts, a slow child must hold up no other. */
+const SLOTS = 16;
 
 /** Faults: local-io, port-in-use, usage, store-version. */
 export async function startSupernode(
