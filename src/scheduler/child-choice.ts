@@ -104,8 +104,8 @@ export class ChildChooser {
   #consider(swarm: Swarm, parent: Host, peer: number): void {
     const child = swarm.hosts[peer];
     if (child === undefined || child === parent) return;
-    if (!child.hasDownRoom(swarm.pieceSize, this.#limits) || !this.#mayMeet(parent, child)) return;
-    this.#peers.push(peer);
+    // Whoever stands in the list of the needy has room.
+    if (this.#mayMeet(parent, child)) this.#peers.push(peer);
   }
 
   /** Smaller keys go first; nearness only decides between equals. */
@@ -123,7 +123,7 @@ export class ChildChooser {
       const taken = swarm.takenCount(peer);
       const idle = child.downs === 0;
       const key = !staggered ? taken : idle ? -1 : swarm.pieces - taken;
-      this.#keys.push(key - nearness(parent.site, child.site));
+      this.#keys.push(this.#peers.length === 1 ? key : key - nearness(parent.site, child.site));
     }
   }
 }

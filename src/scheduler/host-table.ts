@@ -6,7 +6,7 @@ import type { Millis } from '../base/clock.ts';
 import type { Site } from '../protocol/host.ts';
 import type { HostId } from '../protocol/ids.ts';
 import type { Limits } from './limits.ts';
-import { childWindow, Mean, parentWindow, RateMeter } from './rates.ts';
+import { childWindow, Line, Mean, parentWindow, type RateMeter } from './rates.ts';
 import { Trust } from './trust.ts';
 
 export class Host {
@@ -19,22 +19,27 @@ export class Host {
   uploads = true;
   /** Still in the table: an object that outlives its host must not be scheduled. */
   live = true;
-  readonly up = new RateMeter();
-  readonly down = new RateMeter();
   /** What is outstanding, kept by Leases. */
   ups = 0;
   downs = 0;
   upBytes = 0;
   downBytes = 0;
-  /** How long a control round takes, beside the transfer: with its children, and by itself as a child. */
-  readonly upRound = new Mean();
-  readonly downRound = new Mean();
+  readonly upLine = new Line();
+  readonly downLine = new Line();
   /** How long what it gets is on its way, as its parents' queues promise. */
   readonly flight = new Mean();
   readonly trust = new Trust();
   /** In a queue of the dispatcher. */
   ready = false;
   hungry = false;
+
+  get up(): RateMeter {
+    return this.upLine.rate;
+  }
+
+  get down(): RateMeter {
+    return this.downLine.rate;
+  }
 
   constructor(id: HostId, index: number) {
     this.id = id;
@@ -50,13 +55,12 @@ export class Host {
     if (this.ups === 0) return true;
     if (this.trust.probation) return false;
     if (this.trust.slotsCut > 0) return false;
-    return this.upBytes + pieceSize <= parentWindow({ rate: this.up, round: this.upRound, pieceSize }, limits);
+    return this.upBytes + pieceSize <= parentWindow(this.upLine, pieceSize, limits);
   }
 
   hasDownRoom(pieceSize: number, limits: Limits): boolean {
     if (this.downs === 0) return true;
-    const line = { rate: this.down, round: this.downRound, pieceSize };
-    return this.downBytes + pieceSize <= childWindow(line, this.flight, limits);
+    return this.downBytes + pieceSize <= childWindow(this.downLine, this.flight, pieceSize, limits);
   }
 
   /** When the last byte of what is outstanding at it, and of `bytes` more, is expected; from now on. */

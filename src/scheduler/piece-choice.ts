@@ -32,13 +32,17 @@ export type Pair = { readonly swarm: Swarm; readonly parent: Host; readonly chil
  */
 export function queryFor(pair: Pair, now: Millis, limits: Limits): PieceQuery {
   const { swarm, parent, child, repeats } = pair;
-  const peers = { swarm, parent: swarm.peerOf(parent), child: swarm.peerOf(child) };
+  const taker = swarm.peerOf(child);
   const foreign = parent.idc !== child.idc;
-  if (!(foreign || parent.seed) || swarm.woes(peers.child) >= limits.desperateFailures)
-    return { ...peers, importInto: undefined, repeatBefore: Number.NEGATIVE_INFINITY };
+  const guarded = (foreign || parent.seed) && swarm.woes(taker) < limits.desperateFailures;
   const repeatAfterMs = Math.max(limits.repeatAfterMs, limits.repeatFactor * swarm.medianMs);
-  const repeatBefore = foreign || !repeats ? Number.NEGATIVE_INFINITY : now - repeatAfterMs;
-  return { ...peers, importInto: swarm.groupOf(child), repeatBefore };
+  return {
+    swarm,
+    parent: swarm.peerOf(parent),
+    child: taker,
+    importInto: guarded ? swarm.groupOf(child) : undefined,
+    repeatBefore: foreign || !repeats ? Number.NEGATIVE_INFINITY : now - repeatAfterMs,
+  };
 }
 
 /** The seed's link is often the fastest: without a budget it would do what the hosts are there for. */

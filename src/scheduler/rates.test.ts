@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { childWindow, Mean, parentWindow, RateMeter } from './rates.ts';
+import { childWindow, Line, Mean, parentWindow, RateMeter } from './rates.ts';
 
 const MB = 1e6;
 
@@ -74,31 +74,33 @@ describe('RateMeter', () => {
 });
 
 describe('windows', () => {
-  const rate = new RateMeter();
-  rate.configured = 10 * MB;
+  function line(roundMs: number): Line {
+    const line = new Line();
+    line.rate.configured = 10 * MB;
+    line.round.sample(roundMs);
+    return line;
+  }
 
   it('are one piece when a control round is much shorter than a piece', () => {
-    const line = { rate, round: mean(1), pieceSize: MB };
-    expect(parentWindow(line, DEFAULT_LIMITS)).toBe(MB);
-    expect(childWindow(line, mean(100), DEFAULT_LIMITS)).toBe(MB);
+    expect(parentWindow(line(1), MB, DEFAULT_LIMITS)).toBe(MB);
+    expect(childWindow(line(1), mean(100), MB, DEFAULT_LIMITS)).toBe(MB);
   });
 
   it('grow with the round, and a child has more room than a parent', () => {
-    const short = { rate, round: mean(20), pieceSize: MB };
-    const long = { rate, round: mean(400), pieceSize: MB };
-    expect(parentWindow(long, DEFAULT_LIMITS)).toBeGreaterThan(parentWindow(short, DEFAULT_LIMITS));
-    for (const line of [short, long]) {
-      expect(childWindow(line, mean(100), DEFAULT_LIMITS)).toBeGreaterThan(parentWindow(line, DEFAULT_LIMITS));
+    const short = line(20);
+    const long = line(400);
+    expect(parentWindow(long, MB, DEFAULT_LIMITS)).toBeGreaterThan(parentWindow(short, MB, DEFAULT_LIMITS));
+    for (const each of [short, long]) {
+      const room = childWindow(each, mean(100), MB, DEFAULT_LIMITS);
+      expect(room).toBeGreaterThan(parentWindow(each, MB, DEFAULT_LIMITS));
     }
   });
 
   it('let a fast downlink take from several slow parents at a time', () => {
-    const line = { rate, round: mean(1), pieceSize: MB };
-    expect(childWindow(line, mean(400), DEFAULT_LIMITS)).toBeGreaterThanOrEqual(4 * MB);
+    expect(childWindow(line(1), mean(400), MB, DEFAULT_LIMITS)).toBeGreaterThanOrEqual(4 * MB);
   });
 
   it('have an upper end', () => {
-    const line = { rate, round: mean(1e9), pieceSize: 1 };
-    expect(parentWindow(line, DEFAULT_LIMITS)).toBe(DEFAULT_LIMITS.maxParentPieces);
+    expect(parentWindow(line(1e9), 1, DEFAULT_LIMITS)).toBe(DEFAULT_LIMITS.maxParentPieces);
   });
 });

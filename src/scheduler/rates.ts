@@ -107,18 +107,21 @@ export class Mean {
   }
 }
 
-/** What one end of a host's link may have outstanding, and what is known for it. */
-export type Line = { readonly rate: RateMeter; readonly round: Mean; readonly pieceSize: number };
+/** One direction of a host's link: what it carries, and how long a control round takes beside a transfer. */
+export class Line {
+  readonly rate = new RateMeter();
+  readonly round = new Mean();
+}
 
 /**
  * Bytes that may be outstanding at a parent. When a control round is much shorter than a piece, one piece at a time is best: it
  * arrives soonest and can be passed on, and transfers stay in step. Else several, so that the uplink is busy during the
  * round, and enough of them that some child always has room on its downlink.
  */
-export function parentWindow(line: Line, limits: Limits): number {
-  const { round, pieceSize } = line;
+export function parentWindow(line: Line, pieceSize: number, limits: Limits): number {
+  const { round } = line;
   if (Number.isNaN(round.ms)) return limits.firstWindowPieces * pieceSize;
-  const rounds = roundsPerPiece(line, limits);
+  const rounds = roundsPerPiece(line, pieceSize, limits);
   if (rounds < limits.calmShare) return pieceSize;
   const pieces = limits.busyPieces + Math.round(limits.leadFactor * rounds);
   return Math.min(pieces, limits.maxParentPieces) * pieceSize;
@@ -128,19 +131,19 @@ export function parentWindow(line: Line, limits: Limits): number {
  * Bytes that may be outstanding at a child: what its downlink takes while they are on their way (Little's law), so that
  * several slow parents together fill a fast downlink; and more than at a parent, or parents would find all children full.
  */
-export function childWindow(line: Line, flight: Mean, limits: Limits): number {
-  const { rate, round, pieceSize } = line;
+export function childWindow(line: Line, flight: Mean, pieceSize: number, limits: Limits): number {
+  const { rate, round } = line;
   const most = limits.childFactor * limits.busyPieces;
   if (Number.isNaN(flight.ms) || Number.isNaN(round.ms)) return 2 * limits.firstWindowPieces * pieceSize;
   const factor = rate.certain ? 1 : limits.unsureFactor;
   const bytesPerMs = (rate.rate || limits.assumedBytesPerSecond) / 1000;
   const needed = (factor * FLIGHT_ROOM * bytesPerMs * flight.ms) / pieceSize;
-  const rounds = roundsPerPiece(line, limits);
+  const rounds = roundsPerPiece(line, pieceSize, limits);
   const least = rounds < limits.calmShare ? factor : most + limits.childFactor * limits.leadFactor * rounds;
   return Math.min(Math.round(Math.max(needed, least)), limits.childFactor * limits.maxParentPieces) * pieceSize;
 }
 
 /** Control rounds in the time of a piece. */
-function roundsPerPiece({ rate, round, pieceSize }: Line, limits: Limits): number {
+function roundsPerPiece({ rate, round }: Line, pieceSize: number, limits: Limits): number {
   return (round.ms * (rate.rate || limits.assumedBytesPerSecond)) / 1000 / pieceSize;
 }

@@ -30,7 +30,7 @@ export class Transfers {
     const wait = Math.max(limits.minDeadlineMs, limits.deadlineFactor * expectedMs + limits.deadlineSlackMs) * patience;
     if (parent.ups === 0) parent.up.busy(now);
     if (child.downs === 0) child.down.busy(now);
-    const flightMs = parent.expectedUpMs(bytes, limits) + (parent.upRound.ms || 0);
+    const flightMs = parent.expectedUpMs(bytes, limits) + (parent.upLine.round.ms || 0);
     child.flight.sample(Math.min(flightMs, MAX_FLIGHT_MS));
     const lease = leases.open(
       { swarm, parent, child, piece, bytes, startedAt: now, expectedMs },
@@ -65,8 +65,8 @@ export class Transfers {
     child.down.carried(lease.bytes, now);
     if (millis > 0) {
       const roundMs = Math.min(Math.max(now - lease.startedAt - millis, 0), MAX_ROUND_MS);
-      parent.upRound.sample(roundMs);
-      child.downRound.sample(roundMs);
+      parent.upLine.round.sample(roundMs);
+      child.downLine.round.sample(roundMs);
     }
     swarm.delivered++;
     const took = millis > 0 ? millis : now - lease.startedAt;
