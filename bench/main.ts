@@ -10,6 +10,7 @@ import { limits } from './limits.ts';
 import { memory } from './memory.ts';
 import { FULL, type Plan, QUICK } from './plan.ts';
 import { Bench, installed } from './processes.ts';
+import { scheduler } from './scheduler.ts';
 import { small, start } from './small.ts';
 import { header, row } from './table.ts';
 import { fan, handOver, single } from './transfer.ts';
@@ -29,10 +30,15 @@ const SECTIONS: Readonly<Record<string, (bench: Bench, plan: Plan) => Promise<vo
   dfdaemon: (bench, { runs }) => dfdaemon(bench, { runs, row }),
 };
 
+/** Sections that need no other program. */
+const ALONE: Readonly<Record<string, (plan: Plan) => void>> = {
+  scheduler: ({ runs }) => scheduler(100_000 * runs),
+};
+
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: Object.keys(SECTIONS).join(',') },
+    only: { type: 'string', default: Object.keys({ ...SECTIONS, ...ALONE }).join(',') },
     runs: { type: 'string' },
     mib: { type: 'string' },
     files: { type: 'string' },
@@ -56,7 +62,8 @@ function planOf(): Plan {
 /** False when it could not be run to its end: the others are still of use. */
 async function run(name: string, plan: Plan): Promise<boolean> {
   const section = SECTIONS[name];
-  if (section === undefined) throw new Error(`no section ${name}; there are ${Object.keys(SECTIONS).join(', ')}`);
+  if (section === undefined)
+    throw new Error(`no section ${name}; there are ${Object.keys({ ...SECTIONS, ...ALONE }).join(', ')}`);
   const bench = new Bench(values.dir);
   try {
     await bench.source();
@@ -75,7 +82,9 @@ async function main(): Promise<void> {
   const missing = ['nginx', 'curl'].filter((command) => !installed(command));
   header();
   for (const name of values.only.split(',')) {
-    if (missing.length > 0) {
+    const alone = ALONE[name];
+    if (alone !== undefined) alone(plan);
+    else if (missing.length > 0) {
       process.stdout.write(`not run: ${name}, because ${missing.join(' and ')} is not installed\n`);
     } else if (!(await run(name, plan))) process.exitCode = 1;
   }
