@@ -20,7 +20,7 @@ export type Core = {
   readonly ready: ReadyHosts;
   readonly isolated: Set<Host>;
   /** What was begun in this round. */
-  readonly fresh: { readonly lease: Lease; readonly command: SchedulerCommand }[];
+  readonly fresh: Lease[];
   /** Commands of the call that is running. */
   out: SchedulerCommand[];
 };

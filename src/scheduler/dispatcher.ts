@@ -101,7 +101,7 @@ export class Dispatcher {
   /** Idle parents get another look when a child needs something; the seed, which may repeat a piece here, is the last. */
   #feed(child: Host, now: Millis): void {
     const { limits } = this.#core;
-    for (const swarm of this.#core.swarmsOf.of(child).all) {
+    for (const swarm of this.#core.swarmsOf.of(child).active) {
       if (swarm.idle.size === 0 || !swarm.wantsMore(swarm.peerOf(child))) continue;
       const parents = someIdle(swarm, swarm.size <= limits.poorestFirstHosts ? limits.poorestFirstHosts : IDLE_LOOKS);
       for (let gave = true; gave; ) {
@@ -131,7 +131,7 @@ export class Dispatcher {
 
   #exchange(child: Host, now: Millis): void {
     if (child.downs > 0 || this.#core.fresh.length === 0) return;
-    for (const swarm of this.#core.swarmsOf.of(child).all) {
+    for (const swarm of this.#core.swarmsOf.of(child).active) {
       if (swarm.wantsMore(swarm.peerOf(child)) && this.#rematch.try(swarm, child, now)) return;
     }
   }
@@ -145,7 +145,7 @@ export class Dispatcher {
   /** A reader's window goes first: its missing pieces in order, each from the parent that is done first. */
   #read(child: Host, now: Millis): void {
     const { limits } = this.#core;
-    for (const swarm of this.#core.swarmsOf.of(child).all) {
+    for (const swarm of this.#core.swarmsOf.of(child).active) {
       if (swarm.windows.size === 0) continue;
       const peer = swarm.peerOf(child);
       const window = swarm.windows.of(peer);

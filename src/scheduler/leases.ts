@@ -14,18 +14,19 @@ const TURNS = 2 ** 31;
 const TICK_MS = 100;
 const TICKS = 1024;
 
+/** The last four are set by Leases alone. */
 export type Lease = {
-  slot: number;
-  id: LeaseId;
-  swarm: Swarm;
-  parent: Host;
-  child: Host;
-  piece: number;
-  bytes: number;
-  startedAt: Millis;
-  expectedMs: Millis;
+  readonly swarm: Swarm;
+  readonly parent: Host;
+  readonly child: Host;
+  readonly piece: number;
+  readonly bytes: number;
+  readonly startedAt: Millis;
+  readonly expectedMs: Millis;
   /** The other lease of a hedged piece. */
   twin: Lease | undefined;
+  slot: number;
+  id: LeaseId;
   upIndex: number;
   downIndex: number;
 };
@@ -59,25 +60,16 @@ export class Leases {
     return this.#live;
   }
 
-  open(fields: Omit<Lease, 'slot' | 'id' | 'twin' | 'upIndex' | 'downIndex'>, deadline: Millis): Lease | undefined {
+  /** Gives it its place and its id; false when there is no place left. */
+  open(lease: Lease, deadline: Millis): boolean {
     const slot = this.#free.pop() ?? this.#slots.length;
-    if (slot >= SLOTS) return undefined;
+    if (slot >= SLOTS) return false;
     this.#turn = this.#turn + 1 < TURNS ? this.#turn + 1 : 1;
-    const { swarm, parent, child, piece, bytes, startedAt, expectedMs } = fields;
-    const lease: Lease = {
-      slot,
-      id: this.#turn * SLOTS + slot,
-      swarm,
-      parent,
-      child,
-      piece,
-      bytes,
-      startedAt,
-      expectedMs,
-      twin: undefined,
-      upIndex: parent.ups++,
-      downIndex: child.downs++,
-    };
+    const { parent, child, bytes } = lease;
+    lease.slot = slot;
+    lease.id = this.#turn * SLOTS + slot;
+    lease.upIndex = parent.ups++;
+    lease.downIndex = child.downs++;
     listOf(this.#ups, parent).push(lease);
     listOf(this.#downs, child).push(lease);
     parent.upBytes += bytes;
@@ -85,7 +77,7 @@ export class Leases {
     this.#slots[slot] = lease;
     this.#wheel.set(slot, deadline);
     this.#live++;
-    return lease;
+    return true;
   }
 
   find(id: LeaseId): Lease | undefined {

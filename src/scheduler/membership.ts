@@ -82,8 +82,8 @@ export class Membership {
     this.#updateActive(swarm);
     const swarms = this.#core.swarmsOf.of(host);
     swarms.all.add(swarm);
-    this.#transfers.updateRoom(host);
     if (swarm.wanting > 0) swarms.activate(swarm);
+    this.#transfers.updateRoom(host);
     this.#wakePeer(swarm, peer);
   }
 
@@ -112,6 +112,7 @@ export class Membership {
     this.#setWindow(swarm, peer, event.window);
     if (event.wants !== undefined && swarm.wants(peer) !== 'nothing') swarm.setWants(peer, event.wants);
     this.#updateActive(swarm);
+    this.#transfers.updateRoom(host);
     this.#wakePeer(swarm, peer);
   }
 

@@ -17,7 +17,6 @@ const LOOKS = 4;
 /** Pairs of the round tried for each of them. */
 const TRIES = 16;
 
-type Begun = { readonly lease: Lease; readonly command: SchedulerCommand };
 /** The piece that the parent would give the child; NO_PIECE when there is none. */
 export type Useful = (pair: Pair, now: Millis) => number;
 
@@ -45,29 +44,35 @@ export class Rematch {
   #swap(swarm: Swarm, parent: Host, child: Host, now: Millis): boolean {
     const { random, fresh, leases } = this.#core;
     const at = random.below(fresh.length);
-    const pair = fresh[at];
-    if (pair === undefined || pair.lease.swarm !== swarm || pair.lease.twin !== undefined) return false;
-    const { parent: other, child: theirs } = pair.lease;
-    if (!leases.isOpen(pair.lease) || theirs === parent || other === child || other.ups > 1 || theirs.downs > 1) {
+    const lease = fresh[at];
+    if (lease === undefined || lease.swarm !== swarm || lease.twin !== undefined) return false;
+    const { parent: other, child: theirs } = lease;
+    if (!leases.isOpen(lease) || theirs === parent || other === child || other.ups > 1 || theirs.downs > 1) {
       return false;
     }
     const one = this.#useful({ swarm, parent: other, child, repeats: false }, now);
     if (one === NO_PIECE) return false;
     const two = this.#useful({ swarm, parent, child: theirs, repeats: false }, now);
     if (two === NO_PIECE) return false;
-    this.#take(at, pair);
+    this.#takeBack(at, lease);
     swarm.idle.delete(parent);
     this.#transfers.begin(swarm, other, child, one, now);
     this.#transfers.begin(swarm, parent, theirs, two, now);
     return true;
   }
 
-  /** Takes a pair back, as if it had never been. */
-  #take(at: number, pair: Begun): void {
+  /** As if it had never been. */
+  #takeBack(at: number, lease: Lease): void {
     const { fresh, out } = this.#core;
-    this.#transfers.dropped(pair.lease, false);
-    out.splice(out.indexOf(pair.command), 1);
-    fresh[at] = fresh[fresh.length - 1] ?? pair;
+    this.#transfers.dropped(lease, false);
+    let command = out.length - 1;
+    while (command >= 0 && !isAssignOf(out[command], lease)) command--;
+    out.splice(command, 1);
+    fresh[at] = fresh[fresh.length - 1] ?? lease;
     fresh.pop();
   }
+}
+
+function isAssignOf(command: SchedulerCommand | undefined, lease: Lease): boolean {
+  return command?.type === 'assign' && command.lease === lease.id;
 }

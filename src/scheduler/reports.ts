@@ -60,6 +60,7 @@ export class Reports {
       }
     }
     this.#membership.pieceHeld(swarm);
+    this.#transfers.updateRoom(host);
     this.#core.ready.wakeChild(host);
   }
 

@@ -3,6 +3,7 @@
  * what is in flight, so that bits, copy counts and slots always tell the same story.
  */
 import type { Millis } from '../base/clock.ts';
+import type { LeaseId } from '../protocol/ids.ts';
 import type { Core } from './core.ts';
 import type { Host } from './host-table.ts';
 import type { Lease } from './leases.ts';
@@ -32,13 +33,22 @@ export class Transfers {
     if (child.downs === 0) child.down.busy(now);
     const flightMs = parent.expectedUpMs(bytes, limits) + (parent.upLine.round.ms || 0);
     child.flight.sample(Math.min(flightMs, MAX_FLIGHT_MS));
-    const lease = leases.open(
-      { swarm, parent, child, piece, bytes, startedAt: now, expectedMs },
-      now + Math.min(wait, limits.maxDeadlineMs),
-    );
-    if (lease === undefined) return false;
+    const lease: Lease = {
+      swarm,
+      parent,
+      child,
+      piece,
+      bytes,
+      startedAt: now,
+      expectedMs,
+      twin: late,
+      slot: 0,
+      id: 0 as LeaseId,
+      upIndex: 0,
+      downIndex: 0,
+    };
+    if (!leases.open(lease, now + Math.min(wait, limits.maxDeadlineMs))) return false;
     if (late !== undefined) {
-      lease.twin = late;
       late.twin = lease;
     } else {
       if (parent.seed && swarm.groupOf(child).has(piece)) swarm.repeated++;
@@ -46,16 +56,15 @@ export class Transfers {
       swarm.take(peer, piece);
     }
     this.updateRoom(child);
-    const command = {
-      type: 'assign' as const,
+    out.push({
+      type: 'assign',
       content: swarm.content,
       child: child.id,
       parent: parent.id,
       piece,
       lease: lease.id,
-    };
-    out.push(command);
-    this.#core.fresh.push({ lease, command });
+    });
+    this.#core.fresh.push(lease);
     return true;
   }
 
@@ -95,7 +104,7 @@ export class Transfers {
 
   /** The downlink is the host's, so that what it gets in one swarm counts in all. */
   updateRoom(child: Host): void {
-    for (const swarm of this.#core.swarmsOf.of(child).all) {
+    for (const swarm of this.#core.swarmsOf.of(child).active) {
       swarm.setFull(swarm.peerOf(child), !child.hasDownRoom(swarm.pieceSize, this.#core.limits));
     }
   }
