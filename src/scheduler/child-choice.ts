@@ -42,9 +42,8 @@ export class ChildChooser {
     const own = swarm.groups.get(parent.idc);
     if (swarm.groups.size === 1 && !parent.seed)
       return own === undefined ? undefined : this.#within(swarm, parent, own, now);
-    const abroad = this.#abroad(swarm, parent, now);
-    if (abroad !== undefined || parent.seed || own === undefined) return abroad;
-    return this.#within(swarm, parent, own, now);
+    const home = parent.seed || own === undefined ? undefined : this.#within(swarm, parent, own, now);
+    return home ?? this.#abroad(swarm, parent, now);
   }
 
   /** Groups take turns, so that none waits for its imports. */

@@ -72,7 +72,7 @@ export const DEFAULT_LIMITS: Limits = {
   childFactor: 1.5,
   unsureFactor: 2,
   samples: 8,
-  smallSwarm: 16,
+  smallSwarm: 24,
   poorestFirstHosts: 64,
   walkPieces: 96,
   minDeadlineMs: 3_000,

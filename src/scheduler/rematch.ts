@@ -13,9 +13,9 @@ import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
 
 /** Idle parents looked at for one child. */
-const LOOKS = 4;
+const LOOKS = 24;
 /** Pairs of the round tried for each of them. */
-const TRIES = 16;
+const TRIES = 64;
 
 /** The piece that the parent would give the child; NO_PIECE when there is none. */
 export type Useful = (pair: Pair, now: Millis) => number;

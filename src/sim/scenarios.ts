@@ -69,10 +69,11 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'leavers',
+    // The bound counts their uplinks to the end, they take them along.
     what: '64 hosts that leave as soon as they are done',
     options: { hosts: 64, pieces: 256, leaveWhenDone: true },
     judged: 'ratio',
-    most: 1.05,
+    most: 1.1,
   },
   {
     name: 'tasks',
