@@ -14,8 +14,10 @@ type Handle = (event: SchedulerEvent, now: Millis) => readonly SchedulerCommand[
 function broken(change: (scheduler: Scheduler, handle: Handle) => Handle): SchedulerMaker {
   return (settings) => {
     const scheduler = new Scheduler(settings);
-    const handle = change(scheduler, scheduler.handle.bind(scheduler));
-    Object.defineProperty(scheduler, 'handle', { value: handle });
+    const whole = scheduler.handleAll.bind(scheduler);
+    const handle = change(scheduler, (event, now) => [...whole([event], now)]);
+    const handleAll = (events: readonly SchedulerEvent[], now: Millis) => events.flatMap((event) => handle(event, now));
+    Object.defineProperty(scheduler, 'handleAll', { value: handleAll });
     return scheduler;
   };
 }
