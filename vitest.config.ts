@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/support/**/*.test.ts'],
     // Two cores: more workers only take turns.
     maxWorkers: 2,
+    // A fresh world per file costs more than all the tests; no test here leaves anything behind for the next file.
+    isolate: false,
     coverage: {
       provider: 'v8',
       include: ['src/scheduler/**', 'src/protocol/**', 'src/store/**', 'src/transfer/**', 'src/base/**'],
