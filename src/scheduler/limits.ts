@@ -6,6 +6,9 @@ export type Limits = {
   readonly calmShare: number;
   /** Otherwise this many pieces are outstanding at a parent, and what it sends in this many control rounds. */
   readonly busyPieces: number;
+  /** Fewer, when so many take longer than this, but never fewer than that. */
+  readonly busyMs: number;
+  readonly leastBusyPieces: number;
   readonly leadFactor: number;
   /** Before a control round was measured. */
   readonly firstWindowPieces: number;
@@ -66,6 +69,8 @@ export type Limits = {
 export const DEFAULT_LIMITS: Limits = {
   calmShare: 0.05,
   busyPieces: 6,
+  busyMs: 400,
+  leastBusyPieces: 3,
   leadFactor: 1.5,
   firstWindowPieces: 1,
   maxParentPieces: 256,

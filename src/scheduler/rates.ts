@@ -41,10 +41,14 @@ export class RateMeter {
     return measured === 0 || measured > DOUBT * this.configured ? this.configured : measured;
   }
 
-  get certain(): boolean {
+  /** A limit was configured, and what the link shows does not contradict it. */
+  get told(): boolean {
     const measured = Math.max(this.#best, this.#bestBefore);
-    if (this.configured > 0 && (measured === 0 || measured > DOUBT * this.configured)) return true;
-    return this.#stagnant >= STAGNANT_SAMPLES;
+    return this.configured > 0 && (measured === 0 || measured > DOUBT * this.configured);
+  }
+
+  get certain(): boolean {
+    return this.told || this.#stagnant >= STAGNANT_SAMPLES;
   }
 
   /** A transfer begins while there is no other. */
@@ -114,16 +118,17 @@ export class Line {
 }
 
 /**
- * Bytes that may be outstanding at a parent. When a control round is much shorter than a piece, one piece at a time is best: it
- * arrives soonest and can be passed on, and transfers stay in step. Else several, so that the uplink is busy during the
- * round, and enough of them that some child always has room on its downlink.
+ * Bytes that may be outstanding at a parent. When a control round is much shorter than a piece and the link's rate is known,
+ * one piece at a time is best: it arrives soonest and can be passed on, and transfers stay in step. Else several, so that the
+ * uplink is busy during the round, and enough of them that some child always has room on its downlink; but not so many that
+ * large pieces wait for seconds. A learnt rate is not trusted that far: one that is too low would leave the link idle, and so stay low.
  */
 export function parentWindow(line: Line, pieceSize: number, limits: Limits): number {
   const { round } = line;
   if (Number.isNaN(round.ms)) return limits.firstWindowPieces * pieceSize;
   const rounds = roundsPerPiece(line, pieceSize, limits);
-  if (rounds < limits.calmShare) return pieceSize;
-  const pieces = limits.busyPieces + Math.round(limits.leadFactor * rounds);
+  if (rounds < limits.calmShare && line.rate.told) return pieceSize;
+  const pieces = busyPieces(line, pieceSize, limits) + Math.round(limits.leadFactor * rounds);
   return Math.min(pieces, limits.maxParentPieces) * pieceSize;
 }
 
@@ -133,14 +138,20 @@ export function parentWindow(line: Line, pieceSize: number, limits: Limits): num
  */
 export function childWindow(line: Line, flight: Mean, pieceSize: number, limits: Limits): number {
   const { rate, round } = line;
-  const most = limits.childFactor * limits.busyPieces;
+  const most = limits.childFactor * busyPieces(line, pieceSize, limits);
   if (Number.isNaN(flight.ms) || Number.isNaN(round.ms)) return 2 * limits.firstWindowPieces * pieceSize;
   const factor = rate.certain ? 1 : limits.unsureFactor;
   const bytesPerMs = (rate.rate || limits.assumedBytesPerSecond) / 1000;
   const needed = (factor * FLIGHT_ROOM * bytesPerMs * flight.ms) / pieceSize;
   const rounds = roundsPerPiece(line, pieceSize, limits);
-  const least = rounds < limits.calmShare ? factor : most + limits.childFactor * limits.leadFactor * rounds;
+  const least =
+    rounds < limits.calmShare && rate.told ? factor : most + limits.childFactor * limits.leadFactor * rounds;
   return Math.min(Math.round(Math.max(needed, least)), limits.childFactor * limits.maxParentPieces) * pieceSize;
+}
+
+function busyPieces({ rate }: Line, pieceSize: number, limits: Limits): number {
+  const pieceMs = (pieceSize * 1000) / (rate.rate || limits.assumedBytesPerSecond);
+  return Math.min(Math.max(Math.ceil(limits.busyMs / pieceMs), limits.leastBusyPieces), limits.busyPieces);
 }
 
 /** Control rounds in the time of a piece. */

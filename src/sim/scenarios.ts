@@ -25,8 +25,25 @@ function equal(hosts: number, pieces: number, most: number): Scenario {
   };
 }
 
+/** As real hosts are: rates that nobody says, pieces of a usual size, a control round that is no small part of them. */
+function learnt(hosts: number, pieceSize: number, latencyMs: number, most: number): Scenario {
+  return {
+    name: `learnt-${hosts}-${pieceSize / 1024}K`,
+    what: `${hosts} equal hosts whose rates must be learnt, ${pieceSize / 1024} KiB pieces, ${latencyMs} ms one way`,
+    options: { hosts, pieces: 512, pieceSize, latencyMs, overheadMs: 1, toldRates: false },
+    judged: 'ratio',
+    most,
+  };
+}
+
+const KIB = 1024;
+
 export const SCENARIOS: readonly Scenario[] = [
   ...[4, 8, 16].flatMap((hosts) => [equal(hosts, 128, 1.03), equal(hosts, 256, 1.03)]),
+  learnt(8, 256 * KIB, 1, 1.08),
+  learnt(16, 256 * KIB, 5, 1.08),
+  learnt(16, 1024 * KIB, 0.1, 1.06),
+  learnt(8, 16_384 * KIB, 1, 1.12),
   ...[64, 1000, 10_000].flatMap((hosts) => [equal(hosts, 128, 1.02), equal(hosts, 256, 1.02)]),
   {
     name: 'mixed',
