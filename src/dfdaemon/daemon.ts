@@ -111,6 +111,7 @@ function agentSettings(settings: Settings, flags: DfgetFlags, { home, version }:
   return {
     ...{ home, version },
     nodes: flags.node.length > 0 ? flags.node : settings.supernodes,
+    site: { idc: settings.idc ?? '', location: settings.location ?? '' },
     port: settings.peerPort === 0 ? (flags.port ?? 0) : settings.peerPort,
     expireMs: flags.expiretime ?? settings.expire,
     ...(settings.cacheQuota === undefined ? {} : { marks: { maxBytes: settings.cacheQuota } }),

@@ -95,6 +95,9 @@ export const SHAPE = {
   /** Where other hosts reach this one, and at which port. */
   localIP: setting.text.optional(),
   peerPort: setting.port.default(0),
+  /** Data centre of this host, and its place in it: `row|rack|…`, widest first. */
+  idc: setting.text.optional(),
+  location: setting.text.optional(),
   /** Serve the port itself over TLS. */
   certpem: setting.text.optional(),
   keypem: setting.text.optional(),

@@ -207,8 +207,9 @@ export class PieceClient {
       return;
     }
     pool.idle.push(connection);
-    const idle = new Fault('cancelled', 'idle for too long');
-    this.#idle.set(connection, setTimeout(() => connection.end(idle), this.#options.idleMs ?? DEFAULT_IDLE_MS).unref());
+    // Made only when it is needed: an error costs as much as the rest of a small piece.
+    const end = () => connection.end(new Fault('cancelled', 'idle for too long'));
+    this.#idle.set(connection, setTimeout(end, this.#options.idleMs ?? DEFAULT_IDLE_MS).unref());
     if (this.#idle.size > (this.#options.maxIdleConnections ?? DEFAULT_MAX_IDLE)) {
       const [oldest] = this.#idle.keys();
       oldest?.end(new Fault('cancelled', 'too many idle connections'));
