@@ -58,8 +58,6 @@ export type Limits = {
   readonly probationPieces: number;
   /** Wrong pieces that isolate a parent everywhere. */
   readonly corruptPieces: number;
-  /** Distinct parents that one child alone may accuse before its word counts no more. */
-  readonly accusations: number;
   /** Data centres told apart at a time; hosts of further ones count as having none. */
   readonly maxIdcs: number;
   /** Pieces of one content at most; a larger shape is ignored. */
@@ -99,7 +97,6 @@ export const DEFAULT_LIMITS: Limits = {
   maxIsolationMs: 600_000,
   probationPieces: 3,
   corruptPieces: 3,
-  accusations: 3,
   maxIdcs: 64,
   maxPieces: 1 << 24,
 };
