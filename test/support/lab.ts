@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'nod
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { faultyBuild, setFault, type TestFault } from './faulty/fault.ts';
 import { hashFile } from './hash-file.ts';
 import { type Ended, Running } from './process.ts';
 import { TestSource } from './source.ts';
@@ -31,6 +32,8 @@ export type Agent = {
   readonly args: readonly string[];
   running: Running;
 };
+
+export type FaultyAgent = Agent & { readonly faultFile: string };
 
 export class Lab {
   readonly folder: string;
@@ -68,16 +71,26 @@ export class Lab {
   }
 
   async agent(ip: string, node: string, ...args: string[]): Promise<Agent> {
-    const home = this.path(ip);
-    const all = ['server', '--ip', ip, '--home', home, '--node', node, ...args];
-    return this.restart({ name: ip, home, args: all });
+    return this.restart(this.#agentAt(ip, node, args));
+  }
+
+  /** An agent that misbehaves, as `setFault` on its `faultFile` says from now on. */
+  async faultyAgent(fault: TestFault, ip: string, node: string, ...args: string[]): Promise<FaultyAgent> {
+    const faultFile = this.path(`${ip}.fault`);
+    setFault(faultFile, fault);
+    return { ...(await this.restart(this.#agentAt(ip, node, args), faultyBuild(faultFile))), faultFile };
   }
 
   /** Starts an agent that has ended again, at its home. */
-  async restart(agent: Pick<Agent, 'name' | 'home' | 'args'>): Promise<Agent> {
-    const running = this.run('dfget', agent.args);
+  async restart(agent: Pick<Agent, 'name' | 'home' | 'args'>, env?: NodeJS.ProcessEnv): Promise<Agent> {
+    const running = this.run('dfget', agent.args, env);
     await ready(running, { path: join(agent.home, 'agent.sock') });
     return { ...agent, running };
+  }
+
+  #agentAt(ip: string, node: string, args: readonly string[]): Pick<Agent, 'name' | 'home' | 'args'> {
+    const home = this.path(ip);
+    return { name: ip, home, args: ['server', '--ip', ip, '--home', home, '--node', node, ...args] };
   }
 
   /** dfget with the agent of that home; one that it starts itself is ended with the lab. */
