@@ -87,6 +87,12 @@ export const FAULTS = {
     retryable: true,
     advice: 'the supernode is overloaded or shutting down',
   },
+  'redis-unreachable': {
+    status: 503,
+    exit: EXIT.internal,
+    retryable: true,
+    advice: 'check the setting cluster and that Redis is up',
+  },
   'agent-unreachable': {
     status: 503,
     exit: EXIT.internal,

@@ -5,6 +5,7 @@ import { flagHelp } from '../io/flags.ts';
 import { createLog } from '../io/log.ts';
 import { version } from '../io/version.ts';
 import { EXIT, Fault } from '../protocol/faults.ts';
+import { withoutPassword } from './cluster/redis-place.ts';
 import { CLOSE_TIMEOUT_MS } from './limits.ts';
 import { DEFAULT_FILE, FLAGS, readCommandLine, readSettings, type Settings, SHAPE } from './settings.ts';
 import { startSupernode } from './supernode.ts';
@@ -39,13 +40,18 @@ async function run(args: readonly string[]): Promise<void> {
   else if (command === 'version') process.stdout.write(`${version()}\n`);
   else if (command === 'config' && what === 'default') process.stdout.write(printSettings(defaults()));
   else if (command === 'config' && what === undefined)
-    process.stdout.write(printSettings(readSettings(line, process.env).values));
+    process.stdout.write(printSettings(shownSettings(readSettings(line, process.env).values)));
   else if (command === undefined) await serve(readSettings(line, process.env).values);
   else throw new Fault('usage', `unknown command ${line.rest.join(' ')}; there are config, config default and version`);
 }
 
 function defaults(): Record<string, unknown> {
   return Object.fromEntries(Object.entries(SHAPE).map(([name, shape]) => [name, shape.safeParse(undefined).data]));
+}
+
+/** What is printed ends in tickets and chats: a password does not belong there. */
+function shownSettings(settings: Settings): Settings {
+  return settings.cluster === undefined ? settings : { ...settings, cluster: withoutPassword(settings.cluster) };
 }
 
 async function serve(settings: Settings): Promise<void> {

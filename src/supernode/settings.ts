@@ -43,6 +43,12 @@ export const SHAPE = {
   s3PathStyle: setting.flag.optional(),
   s3Profile: setting.text.optional(),
   clusterSecretFile: setting.text.optional(),
+  /** Redis that the supernodes of a cluster share; docs/cluster.md has the forms. Absent = this supernode is alone. */
+  cluster: setting.text.optional(),
+  /** Clusters that share one Redis differ in this. */
+  clusterName: setting.text
+    .regex(/^[0-9A-Za-z._-]{1,64}$/, 'must be of letters, digits, dot, dash and underscore')
+    .default('default'),
   idc: setting.text.optional(),
   location: setting.text.optional(),
   debug: setting.flag.default(false),
@@ -85,6 +91,12 @@ export const FLAGS = {
   's3-region': { kind: 'text', value: 'REGION', help: 'region of s3://…' },
   's3-path-style': { kind: 'boolean', help: 'buckets of s3://… are part of the path (default with --s3-endpoint)' },
   's3-profile': { kind: 'text', value: 'NAME', help: 'profile with the credentials for s3://…' },
+  cluster: { kind: 'text', value: 'URL', help: 'redis://… that the supernodes of a cluster share (default none)' },
+  'cluster-name': {
+    kind: 'text',
+    value: 'NAME',
+    help: 'clusters that share one Redis differ in this (default "default")',
+  },
   'cluster-secret-file': { kind: 'text', value: 'FILE', help: 'secret that all supernodes of a cluster share' },
   debug: { kind: 'boolean', short: 'D', help: 'log more' },
   help: { kind: 'boolean', short: 'h', help: 'this help' },
@@ -121,6 +133,8 @@ export function readSettings({ values }: CommandLine, env: NodeJS.ProcessEnv): L
       s3Region: values['s3-region'],
       s3PathStyle: values['s3-path-style'] ? true : undefined,
       s3Profile: values['s3-profile'],
+      cluster: values.cluster,
+      clusterName: values['cluster-name'],
       clusterSecretFile: values['cluster-secret-file'],
       debug: values.debug ? true : undefined,
     },

@@ -22,6 +22,8 @@ import { addHosts } from './api/hosts.ts';
 import { addPreheats } from './api/preheats.ts';
 import { addTasks } from './api/tasks.ts';
 import { Cache } from './cache/cache.ts';
+import { Redis } from './cluster/redis.ts';
+import { parseRedis } from './cluster/redis-place.ts';
 import { Grants } from './grants.ts';
 import { openHome } from './home.ts';
 import { HostFetches } from './host-fetches.ts';
@@ -53,6 +55,7 @@ export async function startSupernode(
 ): Promise<RunningSupernode> {
   const { log, version } = told;
   const clock = systemClock;
+  const redis = redisOf(settings, clock, log);
   const home = await openHome(settings.homeDir ?? defaultHome(), settings.clusterSecretFile);
   const address = settings.advertiseIP ?? firstAddress();
   const rates = new RateTree(rateOf(settings));
@@ -118,6 +121,7 @@ export async function startSupernode(
     events: swarms,
   });
   swarms.start(cache);
+  redis?.start();
   const api = new ApiServer({ log });
   let ready = false;
   addHealth(api.app, { version, ready: () => ready });
@@ -147,6 +151,7 @@ export async function startSupernode(
     await cache.close();
     await sources.close();
     loop.close();
+    await redis?.close();
     await store.close();
   };
   try {
@@ -157,6 +162,12 @@ export async function startSupernode(
     await close();
     throw error;
   }
+}
+
+/** Undefined for one that is alone. Fault usage. */
+function redisOf({ cluster, clusterName }: Settings, clock: Clock, log: Log): Redis | undefined {
+  if (cluster === undefined) return undefined;
+  return new Redis({ place: parseRedis(cluster), clusterName, clock, log, random: Math.random });
 }
 
 function sourcesOf(settings: Settings, clock: Clock): SourcesOptions {
