@@ -15,17 +15,61 @@ const BYTES_PER_SECOND = 12.5 * MIB;
 /** Answers handed in together, at most. */
 const LOT = 64;
 const WARM = 30_000;
+/** What each host's link makes of a piece. */
+const PIECE_MS = 80;
 
 type Assign = Extract<SchedulerCommand, { type: 'assign' }>;
+type Report = { -readonly [K in keyof Held]: Held[K] };
+type Held = Extract<SchedulerEvent, { type: 'piece-held' }>;
 
 const content = contentIdOf('a'.repeat(64) as TaskId, '1');
+
+/** Assignments that nobody has answered yet, as columns: what is kept of ten thousand of them must not be the collector's work. */
+class Unanswered {
+  #room = 1 << 14;
+  #children: HostId[] = [];
+  #pieces = new Int32Array(this.#room);
+  #leases = new Float64Array(this.#room);
+  #first = 0;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  push({ child, piece, lease }: Assign): void {
+    if (this.#size === this.#room) throw new Error('more assignments than a swarm of this size can have');
+    const at = (this.#first + this.#size++) % this.#room;
+    this.#children[at] = child;
+    this.#pieces[at] = piece;
+    this.#leases[at] = lease;
+  }
+
+  /** The oldest one becomes its child's report. */
+  shift(into: Report): void {
+    const at = this.#first;
+    this.#first = (at + 1) % this.#room;
+    this.#size--;
+    into.host = this.#children[at] ?? into.host;
+    into.piece = this.#pieces[at] ?? 0;
+    into.lease = this.#leases[at] ?? 0;
+  }
+}
 
 /** A swarm of equal hosts, of which one holds everything. */
 class SwarmUnderLoad {
   readonly scheduler = new Scheduler({ random: new Random(7) });
   readonly #hosts: number;
-  #waiting: Assign[] = [];
-  #at = 0;
+  readonly #unanswered = new Unanswered();
+  /** Handed in again and again: the reports are the bench's, not the scheduler's. */
+  readonly #reports: Report[] = Array.from({ length: LOT }, () => ({
+    type: 'piece-held',
+    host: '' as HostId,
+    content,
+    piece: 0,
+    lease: 0,
+    millis: PIECE_MS,
+  }));
   #now = 0;
 
   constructor(hosts: number, pieces: number) {
@@ -39,20 +83,14 @@ class SwarmUnderLoad {
   /** At most this many decisions; how many there were. */
   decide(most: number): number {
     let decisions = 0;
-    while (this.#at < this.#waiting.length && decisions < most) {
-      const open = this.#waiting.length - this.#at;
-      const lot = this.#waiting.slice(this.#at, this.#at + Math.min(LOT, Math.max(1, open >> 1)));
-      this.#at += lot.length;
-      // Each host is done with a piece every 80 ms.
-      this.#now += (80 * lot.length) / this.#hosts;
-      this.#send(
-        lot.map(({ child, piece, lease }) => ({ type: 'piece-held', host: child, content, piece, lease, millis: 80 })),
-      );
-      decisions += lot.length;
-      if (this.#at > 100_000) {
-        this.#waiting = this.#waiting.slice(this.#at);
-        this.#at = 0;
-      }
+    while (this.#unanswered.size > 0 && decisions < most) {
+      const count = Math.min(LOT, Math.max(1, this.#unanswered.size >> 1));
+      const lot = count === LOT ? this.#reports : this.#reports.slice(0, count);
+      for (const report of lot) this.#unanswered.shift(report);
+      // Each host is done with a piece every PIECE_MS.
+      this.#now += (PIECE_MS * count) / this.#hosts;
+      this.#send(lot);
+      decisions += count;
     }
     return decisions;
   }
@@ -76,7 +114,7 @@ class SwarmUnderLoad {
 
   #send(events: readonly SchedulerEvent[]): void {
     for (const command of this.scheduler.handleAll(events, this.#now)) {
-      if (command.type === 'assign') this.#waiting.push(command);
+      if (command.type === 'assign') this.#unanswered.push(command);
     }
   }
 }

@@ -1,14 +1,15 @@
 /**
  * To whom a parent with room gives next: of a few needy children of its own IDC the least advanced (or, when the children
  * joined at different times, the most complete one, after newcomers that have nothing to do), and of a foreign IDC
- * one that takes in a piece that is not there yet.
+ * one that takes in a piece that is not there yet. Looking at a child reads columns of the swarm and no object of the host: with ten
+ * thousand hosts each of those would be a cache miss.
  */
-import type { Millis } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Group } from './group.ts';
 import type { Host } from './host-table.ts';
 import type { Limits } from './limits.ts';
-import { choosePiece, NO_PIECE, queryFor } from './piece-choice.ts';
+import type { Pairs } from './pairs.ts';
+import { NO_PIECE, NO_REPEATS, type PieceChooser } from './piece-choice.ts';
 import { nearness } from './site-distance.ts';
 import type { Swarm } from './swarm.ts';
 
@@ -17,112 +18,120 @@ const STAGGERED = 0.25;
 
 export type Choice = { child: number; piece: number };
 
-/** Whether this child may be given anything by this parent now (a failure between them is not long ago). */
-export type MayMeet = (parent: Host, child: Host) => boolean;
-
 export class ChildChooser {
   readonly #limits: Limits;
   readonly #random: Random;
-  readonly #mayMeet: MayMeet;
+  readonly #pairs: Pairs;
+  readonly #pieces: PieceChooser;
+  /** The children looked at and their keys; only the first `#count` count. */
   readonly #peers: number[] = [];
   readonly #keys: number[] = [];
+  #count = 0;
   readonly #choice: Choice = { child: -1, piece: NO_PIECE };
   #groupTurn = 0;
 
-  constructor(limits: Limits, random: Random, mayMeet: MayMeet) {
+  constructor(limits: Limits, random: Random, pairs: Pairs, pieces: PieceChooser) {
     this.#limits = limits;
     this.#random = random;
-    this.#mayMeet = mayMeet;
+    this.#pairs = pairs;
+    this.#pieces = pieces;
   }
 
   /** The returned object is reused by the next call. */
-  choose(swarm: Swarm, parent: Host, now: Millis): Choice | undefined {
+  choose(swarm: Swarm, parent: Host): Choice | undefined {
     const peer = swarm.peerOf(parent);
     if (peer < 0 || swarm.heldCount(peer) === 0) return undefined;
     const own = swarm.groups.get(parent.idc);
-    if (swarm.groups.size === 1 && !parent.seed)
-      return own === undefined ? undefined : this.#within(swarm, parent, own, now);
-    const home = parent.seed || own === undefined ? undefined : this.#within(swarm, parent, own, now);
-    return home ?? this.#abroad(swarm, parent, now);
+    if (swarm.groups.size === 1 && !parent.seed) return own === undefined ? undefined : this.#within(swarm, peer, own);
+    const home = parent.seed || own === undefined ? undefined : this.#within(swarm, peer, own);
+    return home ?? this.#abroad(swarm, parent, peer);
   }
 
   /** Groups take turns, so that none waits for its imports. */
-  #abroad(swarm: Swarm, parent: Host, now: Millis): Choice | undefined {
+  #abroad(swarm: Swarm, parent: Host, peer: number): Choice | undefined {
     const groups = [...swarm.groups.values()];
     this.#groupTurn++;
     for (let i = 0; i < groups.length; i++) {
       const group = groups[(this.#groupTurn + i) % groups.length];
       if (group === undefined || (group.idc === parent.idc ? !parent.seed : group.absent === 0)) continue;
-      const choice = this.#within(swarm, parent, group, now);
+      const choice = this.#within(swarm, peer, group);
       if (choice !== undefined) return choice;
     }
     return undefined;
   }
 
-  #within(swarm: Swarm, parent: Host, group: Group, now: Millis): Choice | undefined {
+  #within(swarm: Swarm, parent: number, group: Group): Choice | undefined {
     this.#sample(swarm, parent, group);
-    for (let left = this.#peers.length; left > 0; left--) {
-      const at = this.#best(left);
-      const child = this.#peers[at] ?? -1;
-      const host = swarm.hosts[child] ?? parent;
-      const query = queryFor({ swarm, parent, child: host, repeats: false }, now, this.#limits);
-      const piece = choosePiece(query, this.#limits.walkPieces, this.#random);
+    this.#rank(swarm, parent);
+    const peers = this.#peers;
+    const keys = this.#keys;
+    for (let left = this.#count; left > 0; left--) {
+      let best = 0;
+      for (let i = 1; i < left; i++) if ((keys[i] ?? 0) < (keys[best] ?? 0)) best = i;
+      const child = peers[best] ?? -1;
+      const piece = this.#pieces.choose(swarm, parent, child, NO_REPEATS);
       if (piece !== NO_PIECE) {
         this.#choice.child = child;
         this.#choice.piece = piece;
         return this.#choice;
       }
-      this.#peers[at] = this.#peers[left - 1] ?? -1;
-      this.#keys[at] = this.#keys[left - 1] ?? 0;
+      peers[best] = peers[left - 1] ?? -1;
+      keys[best] = keys[left - 1] ?? 0;
     }
     return undefined;
   }
 
-  #best(left: number): number {
-    let best = 0;
-    for (let i = 1; i < left; i++) if ((this.#keys[i] ?? 0) < (this.#keys[best] ?? 0)) best = i;
-    return best;
-  }
-
-  #sample(swarm: Swarm, parent: Host, group: Group): void {
+  #sample(swarm: Swarm, parent: number, group: Group): void {
     const { samples, smallSwarm } = this.#limits;
     const needy = group.needy;
-    this.#peers.length = 0;
-    this.#keys.length = 0;
+    this.#count = 0;
     if (needy.length <= smallSwarm) {
       const start = this.#random.below(needy.length);
       for (let i = 0; i < needy.length; i++) this.#consider(swarm, parent, needy[(start + i) % needy.length] ?? -1);
     } else {
-      for (let i = 0; i < samples * 2 && this.#peers.length < samples; i++) {
+      for (let i = 0; i < samples * 2 && this.#count < samples; i++) {
         this.#consider(swarm, parent, needy[this.#random.below(needy.length)] ?? -1);
       }
     }
-    this.#rank(swarm, parent);
   }
 
-  #consider(swarm: Swarm, parent: Host, peer: number): void {
-    const child = swarm.hosts[peer];
-    if (child === undefined || child === parent) return;
-    // Whoever stands in the list of the needy has room.
-    if (this.#mayMeet(parent, child)) this.#peers.push(peer);
+  /** Whoever stands in the list of the needy has room. */
+  #consider(swarm: Swarm, parent: number, child: number): void {
+    if (child === parent) return;
+    // A failure between them may not be long ago.
+    if (this.#pairs.size > 0 && !this.#mayMeet(swarm, parent, child)) return;
+    this.#peers[this.#count++] = child;
+  }
+
+  #mayMeet(swarm: Swarm, parent: number, child: number): boolean {
+    const giver = swarm.hosts[parent];
+    const taker = swarm.hosts[child];
+    return giver !== undefined && taker !== undefined && this.#pairs.mayMeet(giver, taker);
   }
 
   /** Smaller keys go first; nearness only decides between equals. */
-  #rank(swarm: Swarm, parent: Host): void {
+  #rank(swarm: Swarm, parent: number): void {
+    const count = this.#count;
+    const peers = this.#peers;
     let least = Number.POSITIVE_INFINITY;
     let most = 0;
-    for (const peer of this.#peers) {
-      least = Math.min(least, swarm.takenCount(peer));
-      most = Math.max(most, swarm.takenCount(peer));
+    for (let i = 0; i < count; i++) {
+      const taken = swarm.takenCount(peers[i] ?? -1);
+      if (taken < least) least = taken;
+      if (taken > most) most = taken;
     }
     const staggered = most - least > Math.max(STAGGERED * swarm.pieces, this.#limits.firstWindowPieces);
-    for (const peer of this.#peers) {
-      const child = swarm.hosts[peer];
-      if (child === undefined) continue;
-      const taken = swarm.takenCount(peer);
-      const idle = child.downs === 0;
-      const key = !staggered ? taken : idle ? -1 : swarm.pieces - taken;
-      this.#keys.push(this.#peers.length === 1 ? key : key - nearness(parent.site, child.site));
+    for (let i = 0; i < count; i++) {
+      const child = peers[i] ?? -1;
+      const taken = swarm.takenCount(child);
+      const key = !staggered ? taken : swarm.hosts[child]?.downs === 0 ? -1 : swarm.pieces - taken;
+      this.#keys[i] = count > 1 && swarm.places.mayBeNear(parent, child) ? key - near(swarm, parent, child) : key;
     }
   }
+}
+
+function near(swarm: Swarm, parent: number, child: number): number {
+  const giver = swarm.hosts[parent];
+  const taker = swarm.hosts[child];
+  return giver === undefined || taker === undefined ? 0 : nearness(giver.place, taker.place);
 }

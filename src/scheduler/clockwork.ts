@@ -98,7 +98,9 @@ export class Clockwork {
       if (now - lease.startedAt <= limits.hedgeFactor * Math.max(swarm.medianMs, lease.expectedMs)) continue;
       const parent = this.#dispatcher.parentFor(swarm, child, lease.piece, now);
       if (parent === undefined || parent === lease.parent) continue;
-      if (this.#transfers.begin(swarm, parent, child, lease.piece, now, lease)) swarm.hedged++;
+      const { childPeer, piece } = lease;
+      const terms = { swarm, parent, child, parentPeer: swarm.peerOf(parent), childPeer, piece };
+      if (this.#transfers.begin(terms, now, lease)) swarm.hedged++;
     }
   }
 }

@@ -8,7 +8,8 @@ import { ChildChooser } from './child-choice.ts';
 import type { Core } from './core.ts';
 import type { Host } from './host-table.ts';
 import { ParentChooser } from './parent-choice.ts';
-import { choosePiece, mayRepeat, NO_PIECE, type Pair, queryFor } from './piece-choice.ts';
+import { NO_PIECE, NO_REPEATS, PieceChooser } from './piece-choice.ts';
+import { PoorestFirst } from './poorest-first.ts';
 import { Rematch } from './rematch.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
@@ -21,15 +22,22 @@ export class Dispatcher {
   readonly #transfers: Transfers;
   readonly #children: ChildChooser;
   readonly #parents: ParentChooser;
+  readonly #pieces: PieceChooser;
   readonly #rematch: Rematch;
+  readonly #order = new PoorestFirst();
+  /** Reused by `#feed`. */
+  readonly #idle: number[] = [];
 
   constructor(core: Core, transfers: Transfers) {
     this.#core = core;
     this.#transfers = transfers;
-    const mayMeet = (parent: Host, child: Host): boolean => core.pairs.mayMeet(parent, child);
-    this.#children = new ChildChooser(core.limits, core.random, mayMeet);
-    this.#rematch = new Rematch(core, transfers, (pair, now) => this.#useful(pair, now));
-    this.#parents = new ParentChooser(core.limits, core.random, mayMeet);
+    const { limits, random, pairs } = core;
+    this.#pieces = new PieceChooser(limits, random);
+    this.#children = new ChildChooser(limits, random, pairs, this.#pieces);
+    this.#parents = new ParentChooser(limits, random, pairs, this.#pieces);
+    this.#rematch = new Rematch(core, transfers, (swarm, parent, child) =>
+      this.#useful(swarm, parent, child, NO_REPEATS),
+    );
   }
 
   settle(now: Millis): void {
@@ -43,7 +51,7 @@ export class Dispatcher {
       for (const child of children) child.hungry = false;
       for (const parent of parents) parent.ready = false;
       for (const child of children) this.#read(child, now);
-      for (const parent of this.#poorestFirst(parents)) this.#serve(parent, now);
+      for (const parent of this.#order.sort(parents, this.#core.swarmsOf)) this.#serve(parent, now);
       for (const child of children) this.#feed(child, now);
       for (const child of children) this.#exchange(child, now);
     }
@@ -54,13 +62,15 @@ export class Dispatcher {
    * them at most and returns how many it has looked at.
    */
   rescue(swarm: Swarm, child: Host, looks: number, now: Millis): number {
+    const childPeer = swarm.peerOf(child);
     let looked = 0;
-    for (const parent of swarm.idle) {
-      if (looked++ >= looks) break;
-      if (parent === child || !parent.serves || !parent.hasUpRoom(swarm.pieceSize, this.#core.limits)) continue;
-      const piece = swarm.peerOf(parent) < 0 ? NO_PIECE : this.#useful({ swarm, parent, child, repeats: true }, now);
+    for (let peer = swarm.idle.first; peer >= 0 && looked < looks; peer = swarm.idle.after(peer)) {
+      looked++;
+      const parent = swarm.hosts[peer];
+      if (parent === undefined || peer === childPeer || !this.#canGive(swarm, parent)) continue;
+      const piece = this.#useful(swarm, peer, childPeer, this.#pieces.repeatBefore(swarm, now));
       if (piece === NO_PIECE) continue;
-      this.#transfers.begin(swarm, parent, child, piece, now);
+      this.#transfers.begin({ swarm, parent, child, parentPeer: peer, childPeer, piece }, now);
       break;
     }
     return looked;
@@ -83,16 +93,18 @@ export class Dispatcher {
         parent.up.filled();
         return;
       }
-      const choice = this.#children.choose(swarm, parent, now);
+      const choice = this.#children.choose(swarm, parent);
       const child = choice === undefined ? undefined : swarm.hosts[choice.child];
+      const parentPeer = swarm.peerOf(parent);
       if (choice === undefined || child === undefined) {
-        swarm.idle.add(parent);
+        swarm.idle.add(parentPeer);
         misses++;
         swarms.pass();
         continue;
       }
       misses = 0;
-      if (!this.#transfers.begin(swarm, parent, child, choice.piece, now)) return;
+      const { child: childPeer, piece } = choice;
+      if (!this.#transfers.begin({ swarm, parent, child, parentPeer, childPeer, piece }, now)) return;
       if (!child.hasDownRoom(swarm.pieceSize, limits)) child.down.filled();
       swarms.gave(swarm.pieceSize);
     }
@@ -102,31 +114,49 @@ export class Dispatcher {
   #feed(child: Host, now: Millis): void {
     const { limits } = this.#core;
     for (const swarm of this.#core.swarmsOf.of(child).active) {
-      if (swarm.idle.size === 0 || !swarm.wantsMore(swarm.peerOf(child))) continue;
-      const parents = someIdle(swarm, swarm.size <= limits.poorestFirstHosts ? limits.poorestFirstHosts : IDLE_LOOKS);
+      if (swarm.idle.size === 0) continue;
+      const peer = swarm.peerOf(child);
+      if (!swarm.wantsMore(peer)) continue;
+      this.#someIdle(swarm, swarm.size <= limits.poorestFirstHosts ? limits.poorestFirstHosts : IDLE_LOOKS);
       for (let gave = true; gave; ) {
         gave = false;
-        for (const parent of parents) {
+        for (const parent of this.#idle) {
           if (!child.hasDownRoom(swarm.pieceSize, limits)) return;
-          if (parent !== child && this.#give(swarm, parent, child, now)) gave = true;
+          if (parent !== peer && this.#give(swarm, parent, peer, now)) gave = true;
         }
       }
     }
   }
 
   /** One piece from an idle parent. */
-  #give(swarm: Swarm, parent: Host, child: Host, now: Millis): boolean {
-    const { limits } = this.#core;
-    if (swarm.peerOf(parent) < 0 || !parent.serves || !parent.hasUpRoom(swarm.pieceSize, limits)) {
-      swarm.idle.delete(parent);
+  #give(swarm: Swarm, parentPeer: number, childPeer: number, now: Millis): boolean {
+    const parent = swarm.hosts[parentPeer];
+    const child = swarm.hosts[childPeer];
+    if (parent === undefined || child === undefined || !this.#canGive(swarm, parent)) {
+      swarm.idle.delete(parentPeer);
       return false;
     }
-    const piece = this.#useful({ swarm, parent, child, repeats: mayRepeat(swarm, limits) }, now);
+    const repeatBefore = parent.seed ? this.#pieces.repeatWithinBudget(swarm, now) : NO_REPEATS;
+    const piece = this.#useful(swarm, parentPeer, childPeer, repeatBefore);
     if (piece === NO_PIECE) return false;
     // To the end of the line, so that others are looked at first the next time.
-    swarm.idle.delete(parent);
-    swarm.idle.add(parent);
-    return this.#transfers.begin(swarm, parent, child, piece, now);
+    swarm.idle.delete(parentPeer);
+    swarm.idle.add(parentPeer);
+    return this.#transfers.begin({ swarm, parent, child, parentPeer, childPeer, piece }, now);
+  }
+
+  #canGive(swarm: Swarm, parent: Host): boolean {
+    return parent.serves && parent.hasUpRoom(swarm.pieceSize, this.#core.limits);
+  }
+
+  /** Fills `#idle` with at most `looks` of the swarm's idle hosts, and after them its idle seeds. */
+  #someIdle(swarm: Swarm, looks: number): void {
+    const some = this.#idle;
+    some.length = 0;
+    for (let peer = swarm.idle.first; peer >= 0 && some.length < looks; peer = swarm.idle.after(peer)) {
+      if (swarm.hosts[peer]?.seed === false) some.push(peer);
+    }
+    for (const seed of swarm.seeds) if (swarm.idle.has(seed)) some.push(seed);
   }
 
   #exchange(child: Host, now: Millis): void {
@@ -136,10 +166,14 @@ export class Dispatcher {
     }
   }
 
-  #useful(pair: Pair, now: Millis): number {
-    const { limits, random, pairs } = this.#core;
-    if (!pairs.mayMeet(pair.parent, pair.child)) return NO_PIECE;
-    return choosePiece(queryFor(pair, now, limits), limits.walkPieces, random);
+  #useful(swarm: Swarm, parent: number, child: number, repeatBefore: Millis): number {
+    const { pairs } = this.#core;
+    if (pairs.size > 0) {
+      const giver = swarm.hosts[parent];
+      const taker = swarm.hosts[child];
+      if (giver === undefined || taker === undefined || !pairs.mayMeet(giver, taker)) return NO_PIECE;
+    }
+    return this.#pieces.choose(swarm, parent, child, repeatBefore);
   }
 
   /** A reader's window goes first: its missing pieces in order, each from the parent that is done first. */
@@ -154,41 +188,10 @@ export class Dispatcher {
       for (let piece = window.from; piece < end && child.hasDownRoom(swarm.pieceSize, limits); piece++) {
         if (swarm.rows.taken(peer, piece) || swarm.copies.holders(piece) === 0) continue;
         const parent = this.#parents.choose({ swarm, child, piece }, now);
-        if (parent !== undefined) this.#transfers.begin(swarm, parent, child, piece, now);
+        if (parent === undefined) continue;
+        const terms = { swarm, parent, child, parentPeer: swarm.peerOf(parent), childPeer: peer, piece };
+        this.#transfers.begin(terms, now);
       }
     }
   }
-
-  #poorestFirst(parents: Host[]): Host[] {
-    if (parents.length < 2) return parents;
-    const runs: Host[][] = [];
-    for (const parent of parents) {
-      const at = this.#wealth(parent) + 1;
-      const run = runs[at];
-      if (run === undefined) runs[at] = [parent];
-      else run.push(parent);
-    }
-    return runs.flat();
-  }
-
-  #wealth(host: Host): number {
-    if (host.seed) return -1;
-    let held = 0;
-    for (const swarm of this.#core.swarmsOf.of(host).active) held += swarm.heldCount(swarm.peerOf(host));
-    return held;
-  }
-}
-
-/** At most `looks` of the swarm's idle hosts, and after them its idle seeds. */
-function someIdle(swarm: Swarm, looks: number): Host[] {
-  const some: Host[] = [];
-  for (const host of swarm.idle) {
-    if (some.length >= looks) break;
-    if (!host.seed) some.push(host);
-  }
-  for (const seed of swarm.seeds) {
-    const host = swarm.hosts[seed];
-    if (host !== undefined && swarm.idle.has(host)) some.push(host);
-  }
-  return some;
 }

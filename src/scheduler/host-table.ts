@@ -7,12 +7,16 @@ import type { Site } from '../protocol/host.ts';
 import type { HostId } from '../protocol/ids.ts';
 import type { Limits } from './limits.ts';
 import { childWindow, Line, Mean, parentWindow, type RateMeter } from './rates.ts';
+import { Place } from './site-distance.ts';
 import { Trust } from './trust.ts';
+
+const NOWHERE: Site = { idc: '', location: '', machine: '' };
 
 export class Host {
   readonly id: HostId;
   readonly index: number;
-  site: Site = { idc: '', location: '', machine: '' };
+  #site = NOWHERE;
+  place = new Place(NOWHERE);
   /** Number of the IDC; hosts of one number feed each other. */
   idc = 0;
   seed = false;
@@ -29,9 +33,21 @@ export class Host {
   /** How long what it gets is on its way, as its parents' queues promise. */
   readonly flight = new Mean();
   readonly trust = new Trust();
+  /** Its number in the swarm that was asked last; kept by Swarm. */
+  lastSwarm: object | undefined = undefined;
+  lastPeer = -1;
   /** In a queue of the dispatcher. */
   ready = false;
   hungry = false;
+
+  get site(): Site {
+    return this.#site;
+  }
+
+  set site(site: Site) {
+    this.#site = site;
+    this.place = new Place(site);
+  }
 
   get up(): RateMeter {
     return this.upLine.rate;

@@ -2,34 +2,59 @@
  * The record of every assignment until it ends, exactly once. Each lease stands in its parent's and in its
  * child's list, so that a host that leaves finds its own in O(own). The id that crosses the wire is slot + turn *
  * SLOTS: a spent id never matches again, and finding a lease needs no map.
+ *
+ * A slot keeps its object for ever: an assignment allocates nothing, and the collector never sees a lease die. So a lease is valid only
+ * until it is closed; whoever keeps one longer keeps its id and asks `find`.
  */
 import type { Millis } from '../base/clock.ts';
 import { TimerWheel } from '../base/timer-wheel.ts';
-import type { LeaseId } from '../protocol/ids.ts';
-import type { Host } from './host-table.ts';
-import type { Swarm } from './swarm.ts';
+import type { ContentId, HostId, LeaseId } from '../protocol/ids.ts';
+import { Host } from './host-table.ts';
+import { Swarm } from './swarm.ts';
 
 const SLOTS = 2 ** 21;
 const TURNS = 2 ** 31;
 const TICK_MS = 100;
 const TICKS = 1024;
+const NO_LEASE = 0 as LeaseId;
 
-/** The last four are set by Leases alone. */
-export type Lease = {
+/** What a closed lease is about, so that it keeps nothing in memory that is gone. */
+const NO_SWARM = new Swarm('' as ContentId);
+const NO_HOST = new Host('' as HostId, -1);
+
+/** What an assignment says. The numbers of the two peers are kept, so that the end of a transfer looks nothing up. */
+export type Terms = {
   readonly swarm: Swarm;
   readonly parent: Host;
   readonly child: Host;
+  readonly parentPeer: number;
+  readonly childPeer: number;
   readonly piece: number;
-  readonly bytes: number;
-  readonly startedAt: Millis;
-  readonly expectedMs: Millis;
-  /** The other lease of a hedged piece. */
-  twin: Lease | undefined;
-  slot: number;
-  id: LeaseId;
-  upIndex: number;
-  downIndex: number;
 };
+
+/** Written by Leases alone. */
+export class Lease implements Terms {
+  readonly slot: number;
+  /** NO_LEASE = not open. */
+  id: LeaseId = NO_LEASE;
+  swarm = NO_SWARM;
+  parent = NO_HOST;
+  child = NO_HOST;
+  parentPeer = 0;
+  childPeer = 0;
+  piece = 0;
+  bytes = 0;
+  startedAt: Millis = 0;
+  expectedMs: Millis = 0;
+  /** The other lease of a hedged piece. */
+  twin: Lease | undefined = undefined;
+  upIndex = 0;
+  downIndex = 0;
+
+  constructor(slot: number) {
+    this.slot = slot;
+  }
+}
 
 const NONE: readonly Lease[] = [];
 
@@ -42,7 +67,7 @@ function listOf(lists: Lease[][], host: Host): Lease[] {
 }
 
 export class Leases {
-  readonly #slots: (Lease | undefined)[] = [];
+  readonly #slots: Lease[] = [];
   readonly #free: number[] = [];
   /** By the index of the host: what it gives, what it gets. */
   readonly #ups: Lease[][] = [];
@@ -60,24 +85,45 @@ export class Leases {
     return this.#live;
   }
 
-  /** Gives it its place and its id; false when there is no place left. */
-  open(lease: Lease, deadline: Millis): boolean {
+  /** Undefined when there is no place left. The caller sets when it ends and its twin. */
+  open(terms: Terms, bytes: number, startedAt: Millis): Lease | undefined {
     const slot = this.#free.pop() ?? this.#slots.length;
-    if (slot >= SLOTS) return false;
+    if (slot >= SLOTS) return undefined;
     this.#turn = this.#turn + 1 < TURNS ? this.#turn + 1 : 1;
-    const { parent, child, bytes } = lease;
-    lease.slot = slot;
+    let lease = this.#slots[slot];
+    if (lease === undefined) {
+      lease = new Lease(slot);
+      this.#slots[slot] = lease;
+    }
+    const { parent, child } = terms;
     lease.id = this.#turn * SLOTS + slot;
+    lease.swarm = terms.swarm;
+    lease.parent = parent;
+    lease.child = child;
+    lease.parentPeer = terms.parentPeer;
+    lease.childPeer = terms.childPeer;
+    lease.piece = terms.piece;
+    lease.bytes = bytes;
+    lease.startedAt = startedAt;
     lease.upIndex = parent.ups++;
     lease.downIndex = child.downs++;
     listOf(this.#ups, parent).push(lease);
     listOf(this.#downs, child).push(lease);
     parent.upBytes += bytes;
     child.downBytes += bytes;
-    this.#slots[slot] = lease;
-    this.#wheel.set(slot, deadline);
     this.#live++;
-    return true;
+    return lease;
+  }
+
+  /** When it ends without news. */
+  expect(lease: Lease, expectedMs: Millis, deadline: Millis): void {
+    lease.expectedMs = expectedMs;
+    this.#wheel.set(lease.slot, deadline);
+  }
+
+  pair(lease: Lease, twin: Lease): void {
+    lease.twin = twin;
+    twin.twin = lease;
   }
 
   find(id: LeaseId): Lease | undefined {
@@ -86,8 +132,8 @@ export class Leases {
   }
 
   close(lease: Lease): void {
-    if (this.#slots[lease.slot] !== lease) return;
-    this.#slots[lease.slot] = undefined;
+    if (lease.id === NO_LEASE) return;
+    lease.id = NO_LEASE;
     this.#free.push(lease.slot);
     this.#wheel.clear(lease.slot);
     this.#live--;
@@ -110,6 +156,9 @@ export class Leases {
     }
     if (lease.twin !== undefined) lease.twin.twin = undefined;
     lease.twin = undefined;
+    lease.swarm = NO_SWARM;
+    lease.parent = NO_HOST;
+    lease.child = NO_HOST;
   }
 
   /** What this host gives; valid until the next change. */
@@ -122,16 +171,17 @@ export class Leases {
     return this.#downs[host.index] ?? NONE;
   }
 
-  isOpen(lease: Lease): boolean {
-    return this.#slots[lease.slot] === lease;
-  }
-
+  /** Those that ended without news; they are still open, and closing one opens none. */
   expired(now: Millis): Lease[] {
     const leases: Lease[] = [];
     for (const slot of this.#wheel.expire(now)) {
       const lease = this.#slots[slot];
-      if (lease !== undefined) leases.push(lease);
+      if (lease !== undefined && lease.id !== NO_LEASE) leases.push(lease);
     }
     return leases;
+  }
+
+  isOpen(lease: Lease): boolean {
+    return lease.id !== NO_LEASE;
   }
 }

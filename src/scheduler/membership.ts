@@ -27,7 +27,10 @@ export class Membership {
       host = undefined;
     }
     host ??= hosts.add(event.host, event.site);
-    host.site = event.site;
+    if (host.site !== event.site) {
+      host.site = event.site;
+      for (const swarm of this.#core.swarmsOf.of(host).all) swarm.places.set(swarm.peerOf(host), host.place);
+    }
     host.seed = event.seed;
     host.up.configured = positive(event.upBytesPerSecond);
     host.down.configured = positive(event.downBytesPerSecond);
@@ -135,7 +138,7 @@ export class Membership {
       if (!active) swarms.deactivate(swarm);
       else {
         swarms.activate(swarm);
-        if (swarm.heldCount(peer) > 0) swarm.idle.add(host);
+        if (swarm.heldCount(peer) > 0) swarm.idle.add(peer);
       }
     }
     if (!active) swarm.idle.clear();
@@ -168,8 +171,9 @@ export class Membership {
     const swarms = this.#core.swarmsOf.of(host);
     swarms.deactivate(swarm);
     swarms.all.delete(swarm);
-    swarm.idle.delete(host);
-    swarm.leave(swarm.peerOf(host));
+    const peer = swarm.peerOf(host);
+    swarm.idle.delete(peer);
+    swarm.leave(peer);
   }
 
   #dropDowns(swarm: Swarm, host: Host): void {

@@ -5,10 +5,10 @@
  */
 import type { Millis } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import type { MayMeet } from './child-choice.ts';
 import type { Host } from './host-table.ts';
 import type { Limits } from './limits.ts';
-import { mayEnter, mayRepeat, queryFor } from './piece-choice.ts';
+import type { Pairs } from './pairs.ts';
+import type { PieceChooser } from './piece-choice.ts';
 import type { Swarm } from './swarm.ts';
 
 type Wish = { readonly swarm: Swarm; readonly child: Host; readonly piece: number };
@@ -16,26 +16,24 @@ type Wish = { readonly swarm: Swarm; readonly child: Host; readonly piece: numbe
 export class ParentChooser {
   readonly #limits: Limits;
   readonly #random: Random;
-  readonly #mayMeet: MayMeet;
+  readonly #pairs: Pairs;
+  readonly #pieces: PieceChooser;
 
-  constructor(limits: Limits, random: Random, mayMeet: MayMeet) {
+  constructor(limits: Limits, random: Random, pairs: Pairs, pieces: PieceChooser) {
     this.#limits = limits;
     this.#random = random;
-    this.#mayMeet = mayMeet;
+    this.#pairs = pairs;
+    this.#pieces = pieces;
   }
 
   /** The holder with room that would be done first; undefined when none was found. */
-  choose({ swarm, child, piece }: Wish, now: Millis): Host | undefined {
+  choose(wish: Wish, now: Millis): Host | undefined {
+    const { swarm } = wish;
     let best: Host | undefined;
     let bestMs = Number.POSITIVE_INFINITY;
     const look = (peer: number): void => {
       const host = swarm.hosts[peer];
-      if (
-        host === undefined ||
-        (host.seed && best !== undefined) ||
-        !this.#fits({ swarm, child, piece }, host, peer, now)
-      )
-        return;
+      if (host === undefined || (host.seed && best !== undefined) || !this.#fits(wish, host, peer, now)) return;
       const ms = host.expectedUpMs(swarm.pieceSize, this.#limits);
       if (ms >= bestMs) return;
       best = host;
@@ -51,10 +49,8 @@ export class ParentChooser {
 
   #fits({ swarm, child, piece }: Wish, host: Host, peer: number, now: Millis): boolean {
     if (host === child || !swarm.rows.held(peer, piece) || !swarm.serves(peer)) return false;
-    if (!host.hasUpRoom(swarm.pieceSize, this.#limits) || !this.#mayMeet(host, child)) return false;
-    return mayEnter(
-      queryFor({ swarm, parent: host, child, repeats: mayRepeat(swarm, this.#limits) }, now, this.#limits),
-      piece,
-    );
+    if (!host.hasUpRoom(swarm.pieceSize, this.#limits) || !this.#pairs.mayMeet(host, child)) return false;
+    const repeatBefore = this.#pieces.repeatWithinBudget(swarm, now);
+    return this.#pieces.allows({ swarm, parent: peer, child: swarm.peerOf(child) }, piece, repeatBefore);
   }
 }

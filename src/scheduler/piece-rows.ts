@@ -54,6 +54,17 @@ export class PieceRows {
     this.#write(peer, piece, this.words, value);
   }
 
+  /** Whether the parent holds anything that the child has not taken. */
+  anyFor(parent: number, child: number): boolean {
+    const words = this.words;
+    const held = this.slab(parent);
+    const taken = this.slab(child);
+    const heldAt = this.base(parent);
+    const takenAt = this.base(child) + words;
+    for (let w = 0; w < words; w++) if (((held[heldAt + w] ?? 0) & ~(taken[takenAt + w] ?? 0)) !== 0) return true;
+    return false;
+  }
+
   clear(peer: number): void {
     const base = this.base(peer);
     this.slab(peer).fill(0, base, base + 2 * this.words);

@@ -4,13 +4,13 @@ import { Bitfield } from '../base/bitfield.ts';
 import { contentIdOf, type TaskId } from '../protocol/ids.ts';
 import type { Wants } from './events.ts';
 import { id, SchedulerLab } from './scheduler.fixture.ts';
-import { nearness } from './site-distance.ts';
+import { nearness, Place } from './site-distance.ts';
 
 const MIB = 1024 * 1024;
 
 describe('nearness', () => {
   it('is greatest on one machine, then on one rack, then by common levels, and never a whole piece', () => {
-    const at = (location: string, machine = ''): Parameters<typeof nearness>[0] => ({ idc: '', location, machine });
+    const at = (location: string, machine = ''): Place => new Place({ idc: '', location, machine });
     const here = at('row1|rack2', 'm');
     const order = [at('x', 'm'), at('row1|rack2'), at('row1|rack3'), at('row2|rack2'), at('')].map((b) =>
       nearness(here, b),

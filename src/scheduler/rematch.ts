@@ -4,11 +4,12 @@
  * their way yet: their commands have not left.
  */
 import type { Millis } from '../base/clock.ts';
+import type { LeaseId } from '../protocol/ids.ts';
 import type { Core } from './core.ts';
 import type { SchedulerCommand } from './events.ts';
 import type { Host } from './host-table.ts';
 import type { Lease } from './leases.ts';
-import { NO_PIECE, type Pair } from './piece-choice.ts';
+import { NO_PIECE } from './piece-choice.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
 
@@ -18,7 +19,7 @@ const LOOKS = 24;
 const TRIES = 64;
 
 /** The piece that the parent would give the child; NO_PIECE when there is none. */
-export type Useful = (pair: Pair, now: Millis) => number;
+export type Useful = (swarm: Swarm, parent: number, child: number) => number;
 
 export class Rematch {
   readonly #core: Core;
@@ -33,9 +34,10 @@ export class Rematch {
 
   try(swarm: Swarm, child: Host, now: Millis): boolean {
     let looks = LOOKS;
-    for (const parent of swarm.idle) {
+    for (let peer = swarm.idle.first; peer >= 0; peer = swarm.idle.after(peer)) {
       if (looks-- === 0) return false;
-      if (parent === child || !parent.serves || parent.ups > 0 || swarm.peerOf(parent) < 0) continue;
+      const parent = swarm.hosts[peer];
+      if (parent === undefined || parent === child || !parent.serves || parent.ups > 0) continue;
       for (let i = 0; i < TRIES; i++) if (this.#swap(swarm, parent, child, now)) return true;
     }
     return false;
@@ -46,33 +48,37 @@ export class Rematch {
     const at = random.below(fresh.length);
     const lease = fresh[at];
     if (lease === undefined || lease.swarm !== swarm || lease.twin !== undefined) return false;
-    const { parent: other, child: theirs } = lease;
+    const { parent: other, child: theirs, parentPeer: otherPeer, childPeer: theirPeer } = lease;
     if (!leases.isOpen(lease) || theirs === parent || other === child || other.ups > 1 || theirs.downs > 1) {
       return false;
     }
-    const one = this.#useful({ swarm, parent: other, child, repeats: false }, now);
+    const childPeer = swarm.peerOf(child);
+    const one = this.#useful(swarm, otherPeer, childPeer);
     if (one === NO_PIECE) return false;
-    const two = this.#useful({ swarm, parent, child: theirs, repeats: false }, now);
+    const parentPeer = swarm.peerOf(parent);
+    const two = this.#useful(swarm, parentPeer, theirPeer);
     if (two === NO_PIECE) return false;
     this.#takeBack(at, lease);
-    swarm.idle.delete(parent);
-    this.#transfers.begin(swarm, other, child, one, now);
-    this.#transfers.begin(swarm, parent, theirs, two, now);
+    swarm.idle.delete(parentPeer);
+    const first = { swarm, parent: other, child, parentPeer: otherPeer, childPeer, piece: one };
+    this.#transfers.begin(first, now);
+    this.#transfers.begin({ swarm, parent, child: theirs, parentPeer, childPeer: theirPeer, piece: two }, now);
     return true;
   }
 
   /** As if it had never been. */
   #takeBack(at: number, lease: Lease): void {
     const { fresh, out } = this.#core;
+    const { id } = lease;
     this.#transfers.dropped(lease, false);
     let command = out.length - 1;
-    while (command >= 0 && !isAssignOf(out[command], lease)) command--;
+    while (command >= 0 && !isAssignOf(out[command], id)) command--;
     out.splice(command, 1);
     fresh[at] = fresh[fresh.length - 1] ?? lease;
     fresh.pop();
   }
 }
 
-function isAssignOf(command: SchedulerCommand | undefined, lease: Lease): boolean {
-  return command?.type === 'assign' && command.lease === lease.id;
+function isAssignOf(command: SchedulerCommand | undefined, lease: LeaseId): boolean {
+  return command?.type === 'assign' && command.lease === lease;
 }

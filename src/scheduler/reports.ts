@@ -9,6 +9,7 @@ import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
 
 type EventOf<T extends SchedulerEvent['type']> = Extract<SchedulerEvent, { type: T }>;
+type Word = EventOf<'piece-held'> | EventOf<'piece-failed'>;
 type Place = { readonly host: Host; readonly swarm: Swarm; readonly peer: number };
 
 export class Reports {
@@ -23,17 +24,25 @@ export class Reports {
   }
 
   held(event: EventOf<'piece-held'>, now: Millis): void {
+    const lease = this.#leaseOf(event);
+    if (lease !== undefined) {
+      const { swarm, child, childPeer } = lease;
+      this.#delivered(lease, event.millis, now);
+      this.#holds(swarm, child, childPeer, event.piece);
+      return;
+    }
     const place = this.#place(event);
     if (place === undefined || !isPiece(event.piece, place.swarm)) return;
-    const { host, swarm, peer } = place;
-    const lease = this.#lease(event.lease, place, event.piece);
-    if (lease !== undefined) this.#delivered(lease, event.millis, now);
-    if (swarm.rows.held(peer, event.piece)) return;
+    this.#holds(place.swarm, place.host, place.peer, event.piece);
+  }
+
+  #holds(swarm: Swarm, host: Host, peer: number, piece: number): void {
+    if (swarm.rows.held(peer, piece)) return;
     // It may also have come by the other lease of a hedge, by one that had timed out, or from the source.
-    if (swarm.rows.taken(peer, event.piece)) {
-      for (const other of this.#transfers.of(swarm, host, event.piece)) this.#transfers.dropped(other, true);
+    if (swarm.rows.taken(peer, piece)) {
+      for (const other of this.#transfers.of(swarm, host, piece)) this.#transfers.dropped(other, true);
     }
-    swarm.hold(peer, event.piece);
+    swarm.hold(peer, piece);
     swarm.setWoes(peer, 0);
     this.#membership.pieceHeld(swarm);
     this.#core.ready.wakeParent(host);
@@ -41,9 +50,7 @@ export class Reports {
   }
 
   failed(event: EventOf<'piece-failed'>, now: Millis): void {
-    const place = this.#place(event);
-    if (place === undefined) return;
-    const lease = this.#lease(event.lease, place, event.piece);
+    const lease = this.#leaseOf(event);
     if (lease !== undefined) this.blame(lease, event.fault, now, false);
   }
 
@@ -93,10 +100,11 @@ export class Reports {
     if (parent.trust.delivered(now, this.#core.limits)) this.#core.out.push({ type: 'released', host: parent.id });
   }
 
-  #lease(id: number, place: Place, piece: number): Lease | undefined {
+  /** The open lease that the event names, if it is this host's and about this piece: then nothing need be looked up. */
+  #leaseOf({ lease: id, host, content, piece }: Word): Lease | undefined {
     const lease = this.#core.leases.find(id);
-    if (lease === undefined || lease.child !== place.host || lease.swarm !== place.swarm) return undefined;
-    return lease.piece === piece ? lease : undefined;
+    if (lease === undefined || lease.piece !== piece) return undefined;
+    return lease.child.id === host && lease.swarm.content === content ? lease : undefined;
   }
 
   #place(event: { readonly host: Host['id']; readonly content: Swarm['content'] }): Place | undefined {

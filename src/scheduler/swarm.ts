@@ -12,7 +12,9 @@ import { Copies } from './copies.ts';
 import type { Wants } from './events.ts';
 import { Group } from './group.ts';
 import type { Host } from './host-table.ts';
+import { IdleParents } from './idle-parents.ts';
 import { PieceRows } from './piece-rows.ts';
+import { Places } from './site-distance.ts';
 import { Windows } from './windows.ts';
 
 const WANTS_ALL = 1;
@@ -45,7 +47,8 @@ export class Swarm {
   /** Readers that need pieces in order. */
   readonly windows = new Windows();
   /** Parents with room that found nobody to give to; looked at when a child needs something. */
-  readonly idle = new Set<Host>();
+  readonly idle = new IdleParents();
+  readonly places = new Places();
   /** Peers that are unmet, and those of them that want the whole content. */
   wanting = 0;
   wantingAll = 0;
@@ -80,11 +83,23 @@ export class Swarm {
   /** Rows and columns, and 64 bytes for a peer's entries in maps, sets and lists. */
   get bytes(): number {
     const column = this.#held.length;
-    return this.rows.bytes + column * (4 + 4 + 4 + 1 + 1) + this.size * 64 + this.copies.bytes;
+    return (
+      this.rows.bytes +
+      column * (4 + 4 + 4 + 1 + 1) +
+      this.size * 64 +
+      this.copies.bytes +
+      this.places.bytes +
+      this.idle.bytes
+    );
   }
 
   peerOf(host: Host): number {
-    return this.#peerOf.get(host.index) ?? NOWHERE;
+    if (host.lastSwarm === this) return host.lastPeer;
+    const peer = this.#peerOf.get(host.index);
+    if (peer === undefined) return NOWHERE;
+    host.lastSwarm = this;
+    host.lastPeer = peer;
+    return peer;
   }
 
   peers(): IterableIterator<number> {
@@ -169,6 +184,7 @@ export class Swarm {
     this.#reserve(peer + 1);
     this.hosts[peer] = host;
     this.#peerOf.set(host.index, peer);
+    this.places.set(peer, host.place);
     this.#flags[peer] = host.serves ? SERVES : 0;
     if (host.seed) this.seeds.push(peer);
     this.groupOf(host).peers++;
@@ -207,6 +223,7 @@ export class Swarm {
     if (host.seed) this.seeds.splice(this.seeds.indexOf(peer), 1);
     this.hosts[peer] = undefined;
     this.#peerOf.delete(host.index);
+    if (host.lastSwarm === this) host.lastSwarm = undefined;
     this.#free.push(peer);
   }
 

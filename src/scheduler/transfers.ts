@@ -3,10 +3,9 @@
  * what is in flight, so that bits, copy counts and slots always tell the same story.
  */
 import type { Millis } from '../base/clock.ts';
-import type { LeaseId } from '../protocol/ids.ts';
 import type { Core } from './core.ts';
 import type { Host } from './host-table.ts';
-import type { Lease } from './leases.ts';
+import type { Lease, Terms } from './leases.ts';
 import type { Swarm } from './swarm.ts';
 
 const MEDIAN_STEP = 0.05;
@@ -22,34 +21,22 @@ export class Transfers {
   }
 
   /** `late` is the lease that this one hedges. */
-  begin(swarm: Swarm, parent: Host, child: Host, piece: number, now: Millis, late?: Lease): boolean {
+  begin(terms: Terms, now: Millis, late?: Lease): boolean {
     const { leases, limits, out } = this.#core;
+    const { swarm, parent, child, childPeer: peer, piece } = terms;
     const bytes = swarm.bytesOf(piece);
-    const peer = swarm.peerOf(child);
-    const expectedMs = Math.max(parent.expectedUpMs(bytes, limits), child.expectedDownMs(bytes, limits));
+    const upMs = parent.expectedUpMs(bytes, limits);
+    const expectedMs = Math.max(upMs, child.expectedDownMs(bytes, limits));
     const patience = 2 ** Math.min(swarm.woes(peer), 6);
     const wait = Math.max(limits.minDeadlineMs, limits.deadlineFactor * expectedMs + limits.deadlineSlackMs) * patience;
     if (parent.ups === 0) parent.up.busy(now);
     if (child.downs === 0) child.down.busy(now);
-    const flightMs = parent.expectedUpMs(bytes, limits) + (parent.upLine.round.ms || 0);
-    child.flight.sample(Math.min(flightMs, MAX_FLIGHT_MS));
-    const lease: Lease = {
-      swarm,
-      parent,
-      child,
-      piece,
-      bytes,
-      startedAt: now,
-      expectedMs,
-      twin: late,
-      slot: 0,
-      id: 0 as LeaseId,
-      upIndex: 0,
-      downIndex: 0,
-    };
-    if (!leases.open(lease, now + Math.min(wait, limits.maxDeadlineMs))) return false;
+    child.flight.sample(Math.min(upMs + (parent.upLine.round.ms || 0), MAX_FLIGHT_MS));
+    const lease = leases.open(terms, bytes, now);
+    if (lease === undefined) return false;
+    leases.expect(lease, expectedMs, now + Math.min(wait, limits.maxDeadlineMs));
     if (late !== undefined) {
-      late.twin = lease;
+      leases.pair(lease, late);
     } else {
       if (parent.seed && swarm.groupOf(child).has(piece)) swarm.repeated++;
       else if (parent.seed) swarm.copies.seeded(piece, now);
@@ -86,20 +73,18 @@ export class Transfers {
 
   /** The piece is free again unless its twin still brings it. `tell` = the child is still busy with it. */
   dropped(lease: Lease, tell: boolean): void {
-    const { swarm, child, piece, twin } = lease;
+    const { id, swarm, child, childPeer: peer, piece, twin } = lease;
     this.#close(lease);
-    const peer = swarm.peerOf(child);
-    if (peer >= 0 && twin === undefined && !swarm.rows.held(peer, piece)) swarm.release(peer, piece);
-    if (tell) {
-      this.#core.out.push({ type: 'cancel', content: swarm.content, child: child.id, piece, lease: lease.id });
-    }
+    if (twin === undefined && !swarm.rows.held(peer, piece)) swarm.release(peer, piece);
+    if (tell) this.#core.out.push({ type: 'cancel', content: swarm.content, child: child.id, piece, lease: id });
   }
 
   #close(lease: Lease): void {
+    const { parent, child } = lease;
     this.#core.leases.close(lease);
-    this.updateRoom(lease.child);
-    this.#core.ready.wakeParent(lease.parent);
-    this.#core.ready.wakeChild(lease.child);
+    this.updateRoom(child);
+    this.#core.ready.wakeParent(parent);
+    this.#core.ready.wakeChild(child);
   }
 
   /** The downlink is the host's, so that what it gets in one swarm counts in all. */
