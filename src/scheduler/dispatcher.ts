@@ -43,6 +43,7 @@ export class Dispatcher {
   settle(now: Millis): void {
     const { ready } = this.#core;
     this.#core.fresh.length = 0;
+    this.#rematch.begin();
     while (!ready.empty) {
       const children = ready.children;
       const parents = ready.parents;
@@ -97,7 +98,8 @@ export class Dispatcher {
       const child = choice === undefined ? undefined : swarm.hosts[choice.child];
       const parentPeer = swarm.peerOf(parent);
       if (choice === undefined || child === undefined) {
-        swarm.idle.add(parentPeer);
+        // Who holds nothing is woken by its first piece.
+        if (swarm.heldCount(parentPeer) > 0) swarm.idle.add(parentPeer);
         misses++;
         swarms.pass();
         continue;

@@ -89,6 +89,18 @@ export class Host {
   }
 }
 
+/**
+ * When a piece of `bytes` is through at the latest, if all goes well: transfers that begin later share both links with this one,
+ * so the whole windows count, not only what is outstanding now.
+ */
+export function latestMs(parent: Host, child: Host, bytes: number, limits: Limits): Millis {
+  const up = Math.max(parent.upBytes + bytes, parentWindow(parent.upLine, bytes, limits));
+  const down = Math.max(child.downBytes + bytes, childWindow(child.downLine, child.flight, bytes, limits));
+  const upRate = parent.up.rate || limits.assumedBytesPerSecond;
+  const downRate = child.down.rate || limits.assumedBytesPerSecond;
+  return Math.max(up / upRate, down / downRate) * 1000;
+}
+
 export class HostTable {
   readonly #byId = new Map<HostId, Host>();
   readonly #slots: (Host | undefined)[] = [];

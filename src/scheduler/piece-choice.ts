@@ -35,16 +35,13 @@ export class PieceChooser {
   /** The piece that this peer would give that one; `repeatBefore` = the seed gives again what it gave before this time. */
   choose(swarm: Swarm, parent: number, child: number, repeatBefore: Millis): number {
     this.#meet(swarm, parent, child, repeatBefore);
+    if (this.#importInto?.absent === 0 && this.#repeatBefore === NO_REPEATS) return NO_PIECE;
     const window = swarm.windows.size === 0 ? undefined : swarm.windows.of(child);
     if (window !== undefined) {
       const piece = this.#ofWindow(swarm, parent, child, window);
       if (piece !== NO_PIECE || swarm.wants(child) === 'window') return piece;
     }
-    if (!swarm.rows.anyFor(parent, child)) {
-      const f = swarm.hosts[parent]?.seed ? 0 : swarm.copies.rarity.firstWith(1);
-      if (f + this.#limits.walkPieces < swarm.copies.rarity.size) this.#random.below(swarm.rows.words);
-      return NO_PIECE;
-    }
+    if (!swarm.rows.anyFor(parent, child)) return NO_PIECE;
     return this.#rarest(swarm, parent, child);
   }
 

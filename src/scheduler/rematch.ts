@@ -17,6 +17,9 @@ import type { Transfers } from './transfers.ts';
 const LOOKS = 24;
 /** Pairs of the round tried for each of them. */
 const TRIES = 64;
+/** Of a whole round, so that what it costs follows what it decides. */
+const LEAST_TRIES = 512;
+const TRIES_PER_PAIR = 4;
 
 /** The piece that the parent would give the child; NO_PIECE when there is none. */
 export type Useful = (swarm: Swarm, parent: number, child: number) => number;
@@ -25,6 +28,8 @@ export class Rematch {
   readonly #core: Core;
   readonly #transfers: Transfers;
   readonly #useful: Useful;
+  /** Left for this round; NaN = nobody has tried yet. */
+  #tries = Number.NaN;
 
   constructor(core: Core, transfers: Transfers, useful: Useful) {
     this.#core = core;
@@ -32,18 +37,27 @@ export class Rematch {
     this.#useful = useful;
   }
 
+  /** A new round begins. */
+  begin(): void {
+    this.#tries = Number.NaN;
+  }
+
   try(swarm: Swarm, child: Host, now: Millis): boolean {
+    if (Number.isNaN(this.#tries)) this.#tries = LEAST_TRIES + TRIES_PER_PAIR * this.#core.fresh.length;
     let looks = LOOKS;
     for (let peer = swarm.idle.first; peer >= 0; peer = swarm.idle.after(peer)) {
       if (looks-- === 0) return false;
       const parent = swarm.hosts[peer];
       if (parent === undefined || parent === child || !parent.serves || parent.ups > 0) continue;
-      for (let i = 0; i < TRIES; i++) if (this.#swap(swarm, parent, child, now)) return true;
+      // A seed repeats nothing here: often it waits for new pieces, and no exchange of partners helps it.
+      if (parent.seed && !lacksSomewhere(swarm)) continue;
+      for (let i = 0; i < TRIES && this.#tries > 0; i++) if (this.#swap(swarm, parent, child, now)) return true;
     }
     return false;
   }
 
   #swap(swarm: Swarm, parent: Host, child: Host, now: Millis): boolean {
+    this.#tries--;
     const { random, fresh, leases } = this.#core;
     const at = random.below(fresh.length);
     const lease = fresh[at];
@@ -52,12 +66,12 @@ export class Rematch {
     if (!leases.isOpen(lease) || theirs === parent || other === child || other.ups > 1 || theirs.downs > 1) {
       return false;
     }
-    const childPeer = swarm.peerOf(child);
-    const one = this.#useful(swarm, otherPeer, childPeer);
-    if (one === NO_PIECE) return false;
     const parentPeer = swarm.peerOf(parent);
     const two = this.#useful(swarm, parentPeer, theirPeer);
     if (two === NO_PIECE) return false;
+    const childPeer = swarm.peerOf(child);
+    const one = this.#useful(swarm, otherPeer, childPeer);
+    if (one === NO_PIECE) return false;
     this.#takeBack(at, lease);
     swarm.idle.delete(parentPeer);
     const first = { swarm, parent: other, child, parentPeer: otherPeer, childPeer, piece: one };
@@ -81,4 +95,10 @@ export class Rematch {
 
 function isAssignOf(command: SchedulerCommand | undefined, lease: LeaseId): boolean {
   return command?.type === 'assign' && command.lease === lease;
+}
+
+/** Some group has no copy of some piece yet. */
+function lacksSomewhere(swarm: Swarm): boolean {
+  for (const group of swarm.groups.values()) if (group.absent > 0) return true;
+  return false;
 }

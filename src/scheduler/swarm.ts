@@ -13,6 +13,7 @@ import type { Wants } from './events.ts';
 import { Group } from './group.ts';
 import type { Host } from './host-table.ts';
 import { IdleParents } from './idle-parents.ts';
+import { NOWHERE, PeerColumns } from './peer-columns.ts';
 import { PieceRows } from './piece-rows.ts';
 import { Places } from './site-distance.ts';
 import { Windows } from './windows.ts';
@@ -25,8 +26,6 @@ const UNMET = 16;
 const WINDOWED = 32;
 /** Unmet, and wants the whole content. */
 const UNMET_WHOLE = 64;
-const NOWHERE = -1;
-const FIRST_PEERS = 8;
 
 export class Swarm {
   readonly content: ContentId;
@@ -60,11 +59,7 @@ export class Swarm {
   repeated = 0;
   #peerOf = new Map<number, number>();
   #free: number[] = [];
-  #held = new Int32Array(FIRST_PEERS);
-  #taken = new Int32Array(FIRST_PEERS);
-  #needyAt = new Int32Array(FIRST_PEERS).fill(NOWHERE);
-  #flags = new Uint8Array(FIRST_PEERS);
-  #woes = new Uint8Array(FIRST_PEERS);
+  readonly #columns = new PeerColumns();
 
   constructor(content: ContentId) {
     this.content = content;
@@ -82,15 +77,8 @@ export class Swarm {
 
   /** Rows and columns, and 64 bytes for a peer's entries in maps, sets and lists. */
   get bytes(): number {
-    const column = this.#held.length;
-    return (
-      this.rows.bytes +
-      column * (4 + 4 + 4 + 1 + 1) +
-      this.size * 64 +
-      this.copies.bytes +
-      this.places.bytes +
-      this.idle.bytes
-    );
+    const { rows, places, idle, copies } = this;
+    return rows.bytes + this.#columns.bytes + places.bytes + idle.bytes + copies.bytes + this.size * 64;
   }
 
   peerOf(host: Host): number {
@@ -107,20 +95,20 @@ export class Swarm {
   }
 
   heldCount(peer: number): number {
-    return this.#held[peer] ?? 0;
+    return this.#columns.held[peer] ?? 0;
   }
 
   takenCount(peer: number): number {
-    return this.#taken[peer] ?? 0;
+    return this.#columns.taken[peer] ?? 0;
   }
 
   wants(peer: number): Wants {
-    const flags = this.#flags[peer] ?? 0;
+    const flags = this.#columns.flags[peer] ?? 0;
     return (flags & WANTS_ALL) !== 0 ? 'all' : (flags & WANTS_WINDOW) !== 0 ? 'window' : 'nothing';
   }
 
   unmet(peer: number): boolean {
-    return ((this.#flags[peer] ?? 0) & UNMET) !== 0;
+    return ((this.#columns.flags[peer] ?? 0) & UNMET) !== 0;
   }
 
   wantsPiece(peer: number, piece: number): boolean {
@@ -130,26 +118,26 @@ export class Swarm {
 
   /** It wants something that is neither there nor on its way. */
   wantsMore(peer: number): boolean {
-    const flags = this.#flags[peer] ?? 0;
-    if ((flags & WANTS_ALL) !== 0) return (this.#taken[peer] ?? 0) < this.pieces;
+    const flags = this.#columns.flags[peer] ?? 0;
+    if ((flags & WANTS_ALL) !== 0) return (this.#columns.taken[peer] ?? 0) < this.pieces;
     return (flags & WANTS_WINDOW) !== 0 && this.windows.untaken(peer) > 0;
   }
 
   serves(peer: number): boolean {
-    return ((this.#flags[peer] ?? 0) & SERVES) !== 0;
+    return ((this.#columns.flags[peer] ?? 0) & SERVES) !== 0;
   }
 
   complete(peer: number): boolean {
-    return this.final && (this.#held[peer] ?? 0) === this.pieces;
+    return this.final && (this.#columns.held[peer] ?? 0) === this.pieces;
   }
 
   /** Failures in a row of this child. */
   woes(peer: number): number {
-    return this.#woes[peer] ?? 0;
+    return this.#columns.woes[peer] ?? 0;
   }
 
   setWoes(peer: number, woes: number): void {
-    this.#woes[peer] = Math.min(woes, 255);
+    this.#columns.woes[peer] = Math.min(woes, 255);
   }
 
   bytesOf(piece: number): number {
@@ -181,11 +169,12 @@ export class Swarm {
 
   join(host: Host, held: Bitfield, wants: Wants): number {
     const peer = this.#free.pop() ?? this.hosts.length;
-    this.#reserve(peer + 1);
+    this.rows.reserve(peer + 1);
+    this.#columns.reserve(peer + 1);
     this.hosts[peer] = host;
     this.#peerOf.set(host.index, peer);
     this.places.set(peer, host.place);
-    this.#flags[peer] = host.serves ? SERVES : 0;
+    this.#columns.flags[peer] = host.serves ? SERVES : 0;
     if (host.seed) this.seeds.push(peer);
     this.groupOf(host).peers++;
     for (const piece of held) if (piece < this.pieces) this.hold(peer, piece);
@@ -194,8 +183,8 @@ export class Swarm {
   }
 
   setWants(peer: number, wants: Wants): void {
-    const flags = (this.#flags[peer] ?? 0) & ~(WANTS_ALL | WANTS_WINDOW);
-    this.#flags[peer] = flags | (wants === 'all' ? WANTS_ALL : wants === 'window' ? WANTS_WINDOW : 0);
+    const flags = (this.#columns.flags[peer] ?? 0) & ~(WANTS_ALL | WANTS_WINDOW);
+    this.#columns.flags[peer] = flags | (wants === 'all' ? WANTS_ALL : wants === 'window' ? WANTS_WINDOW : 0);
     this.#update(peer);
   }
 
@@ -217,9 +206,9 @@ export class Swarm {
     group.peers--;
     if (group.peers === 0) this.groups.delete(host.idc);
     this.rows.clear(peer);
-    this.#held[peer] = 0;
-    this.#taken[peer] = 0;
-    this.#woes[peer] = 0;
+    this.#columns.held[peer] = 0;
+    this.#columns.taken[peer] = 0;
+    this.#columns.woes[peer] = 0;
     if (host.seed) this.seeds.splice(this.seeds.indexOf(peer), 1);
     this.hosts[peer] = undefined;
     this.#peerOf.delete(host.index);
@@ -248,7 +237,7 @@ export class Swarm {
     if (this.rows.held(peer, piece)) return false;
     const taken = this.rows.taken(peer, piece);
     this.rows.setHeld(peer, piece, true);
-    this.#held[peer] = (this.#held[peer] ?? 0) + 1;
+    this.#columns.held[peer] = (this.#columns.held[peer] ?? 0) + 1;
     if (this.#windowed(peer)) this.windows.held(peer, piece, 1);
     if (!taken) this.take(peer, piece);
     if (this.serves(peer)) this.copies.addHolder(piece);
@@ -258,7 +247,7 @@ export class Swarm {
 
   take(peer: number, piece: number): void {
     this.rows.setTaken(peer, piece, true);
-    this.#taken[peer] = (this.#taken[peer] ?? 0) + 1;
+    this.#columns.taken[peer] = (this.#columns.taken[peer] ?? 0) + 1;
     if (this.#windowed(peer)) this.windows.took(peer, piece, 1);
     if (this.serves(peer)) this.#raise(peer, piece, false);
     this.#updateNeedy(peer);
@@ -270,10 +259,10 @@ export class Swarm {
     const held = this.rows.held(peer, piece);
     if (this.serves(peer)) this.#lower(peer, piece, held);
     this.rows.setTaken(peer, piece, false);
-    this.#taken[peer] = (this.#taken[peer] ?? 0) - 1;
+    this.#columns.taken[peer] = (this.#columns.taken[peer] ?? 0) - 1;
     if (held) {
       this.rows.setHeld(peer, piece, false);
-      this.#held[peer] = (this.#held[peer] ?? 0) - 1;
+      this.#columns.held[peer] = (this.#columns.held[peer] ?? 0) - 1;
     }
     if (this.#windowed(peer)) {
       this.windows.took(peer, piece, -1);
@@ -301,14 +290,14 @@ export class Swarm {
   }
 
   #windowed(peer: number): boolean {
-    return ((this.#flags[peer] ?? 0) & WINDOWED) !== 0;
+    return ((this.#columns.flags[peer] ?? 0) & WINDOWED) !== 0;
   }
 
   /** True when it was otherwise before. */
   #setFlag(peer: number, flag: number, value: boolean): boolean {
-    const flags = this.#flags[peer] ?? 0;
+    const flags = this.#columns.flags[peer] ?? 0;
     if (value === ((flags & flag) !== 0)) return false;
-    this.#flags[peer] = flags ^ flag;
+    this.#columns.flags[peer] = flags ^ flag;
     return true;
   }
 
@@ -328,35 +317,20 @@ export class Swarm {
   #updateNeedy(peer: number): void {
     const host = this.hosts[peer];
     if (host === undefined) return;
-    const needs = ((this.#flags[peer] ?? 0) & FULL) === 0 && this.wantsMore(peer);
-    const at = this.#needyAt[peer] ?? NOWHERE;
+    const needs = ((this.#columns.flags[peer] ?? 0) & FULL) === 0 && this.wantsMore(peer);
+    const at = this.#columns.needyAt[peer] ?? NOWHERE;
     if (needs === at >= 0) return;
     const needy = this.groupOf(host).needy;
     if (needs) {
-      this.#needyAt[peer] = needy.length;
+      this.#columns.needyAt[peer] = needy.length;
       needy.push(peer);
       return;
     }
     const last = needy.pop() ?? peer;
     if (last !== peer) {
       needy[at] = last;
-      this.#needyAt[last] = at;
+      this.#columns.needyAt[last] = at;
     }
-    this.#needyAt[peer] = NOWHERE;
-  }
-
-  #reserve(peers: number): void {
-    this.rows.reserve(peers);
-    if (peers <= this.#held.length) return;
-    const size = Math.max(peers, Math.ceil(this.#held.length * 1.5));
-    const wide = <A extends Int32Array | Uint8Array>(array: A, old: A): A => {
-      array.set(old);
-      return array;
-    };
-    this.#held = wide(new Int32Array(size), this.#held);
-    this.#taken = wide(new Int32Array(size), this.#taken);
-    this.#needyAt = wide(new Int32Array(size).fill(NOWHERE), this.#needyAt);
-    this.#flags = wide(new Uint8Array(size), this.#flags);
-    this.#woes = wide(new Uint8Array(size), this.#woes);
+    this.#columns.needyAt[peer] = NOWHERE;
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Millis } from '../base/clock.ts';
 import type { Core } from './core.ts';
-import type { Host } from './host-table.ts';
+import { type Host, latestMs } from './host-table.ts';
 import type { Lease, Terms } from './leases.ts';
 import type { Swarm } from './swarm.ts';
 
@@ -28,7 +28,8 @@ export class Transfers {
     const upMs = parent.expectedUpMs(bytes, limits);
     const expectedMs = Math.max(upMs, child.expectedDownMs(bytes, limits));
     const patience = 2 ** Math.min(swarm.woes(peer), 6);
-    const wait = Math.max(limits.minDeadlineMs, limits.deadlineFactor * expectedMs + limits.deadlineSlackMs) * patience;
+    const lateMs = limits.deadlineFactor * latestMs(parent, child, bytes, limits) + limits.deadlineSlackMs;
+    const wait = Math.max(limits.minDeadlineMs, lateMs) * patience;
     if (parent.ups === 0) parent.up.busy(now);
     if (child.downs === 0) child.down.busy(now);
     child.flight.sample(Math.min(upMs + (parent.upLine.round.ms || 0), MAX_FLIGHT_MS));
