@@ -11,7 +11,7 @@ import { sha256Hex } from '../io/hash.ts';
 import { parseContentRange } from '../protocol/byte-range.ts';
 import { Fault } from '../protocol/faults.ts';
 import { parseDigest } from '../protocol/identity.ts';
-import { parseImageManifest } from '../protocol/oci/image-manifest.ts';
+import { type Descriptor, parseImageManifest } from '../protocol/oci/image-manifest.ts';
 import type { Digest } from '../protocol/task.ts';
 import { factsOf } from './direct-read.ts';
 import { credentialOf, type Exchange } from './exchange.ts';
@@ -75,6 +75,11 @@ export class Access {
     }
   }
 
+  /** Bytes of a blob, where a manifest of this repository has said it. */
+  sizeOf(exchange: Exchange, repository: string, blob: Digest): number | undefined {
+    return this.#grants.sizeOf(askerOf(exchange, repository), blob);
+  }
+
   /** The same for any other URL: what the source says of it to this client, so that only that content is given. */
   async read(exchange: Exchange): Promise<Reading | undefined> {
     const key = `${credentialOf(exchange)} ${exchange.url.href}`;
@@ -104,16 +109,19 @@ export class Access {
   }
 
   #learn(asker: Asker, bytes: Buffer, mediaType: string | undefined): void {
-    let blobs: readonly Digest[];
+    let blobs: readonly Descriptor[];
     try {
       const manifest = parseImageManifest(bytes.toString('utf8'), mediaType);
       if (manifest.type === 'index') return;
-      blobs = [manifest.config, ...manifest.layers].map(({ digest }) => digest);
+      blobs = [manifest.config, ...manifest.layers];
     } catch {
       return; // Of a kind that we do not know: each of its blobs will be asked for.
     }
     this.#grants.learn(asker, { manifest: `sha256:${sha256Hex(bytes)}`, blobs });
-    this.#grants.grant(asker, blobs);
+    this.#grants.grant(
+      asker,
+      blobs.map(({ digest }) => digest),
+    );
   }
 
   async #ask(exchange: Exchange, asker: Asker, blob: Digest): Promise<boolean> {

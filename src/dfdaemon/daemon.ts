@@ -20,6 +20,7 @@ import { MirrorTokens } from './mirror-tokens.ts';
 import { OwnCredentials } from './registry/own-credentials.ts';
 import type { Settings } from './settings.ts';
 import { Shelf } from './shelf.ts';
+import { Suspects } from './suspects.ts';
 import { Tally } from './tally.ts';
 import { addressList, Targets } from './targets.ts';
 import { TokenDesk } from './token-desk.ts';
@@ -59,6 +60,7 @@ export async function startDaemon(settings: Settings, { log, version }: DaemonPa
   const credentials = new OwnCredentials(client, clock);
   const tokens = new TokenDesk(client, clock);
   const shelf = new Shelf(agent.engine);
+  const suspects = new Suspects(clock, settings.proveFirst);
   const { filter } = flags;
   const request = requestOf(flags);
   const desk = new Desk({
@@ -67,7 +69,7 @@ export async function startDaemon(settings: Settings, { log, version }: DaemonPa
     rules: rulesOf(settings),
     access: new Access(credentials, clock),
     passing: { client, own: credentials },
-    p2p: { shelf, own: credentials, clock, log, tally, stallMs: settings.stall, request, filter },
+    p2p: { shelf, suspects, own: credentials, clock, log, tally, stallMs: settings.stall, request, filter },
     name: `dfdaemon-${crypto.randomUUID().slice(0, 8)}`,
   });
   const front = new Front({

@@ -82,7 +82,8 @@ export class Desk {
       // While the registry is asked, the content may be opened; nothing of it goes out before the answer.
       const allowed = access.mayHave(exchange, path.repository, path.digest);
       allowed.catch(() => undefined);
-      return await serveP2p(exchange, { type: 'blob', digest: path.digest, allowed }, this.#options.p2p);
+      const sizeBytes = access.sizeOf(exchange, path.repository, path.digest);
+      return await serveP2p(exchange, { type: 'blob', digest: path.digest, allowed, sizeBytes }, this.#options.p2p);
     }
     // What else a registry says is of the moment, and for who asks: a rule that leads to a registry does not keep it.
     if (path.kind !== 'other' || path.repository !== undefined || url.pathname === '/v2/') return false;

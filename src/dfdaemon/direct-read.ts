@@ -5,13 +5,14 @@
  * only if its validator is that of the first.
  */
 import type { IncomingMessage } from 'node:http';
-import { DigestBuilder, digestAlgorithmOf } from '../io/hash.ts';
+import { crc32, DigestBuilder, digestAlgorithmOf } from '../io/hash.ts';
 import { sleep } from '../io/sleep.ts';
 import { parseContentRange, printRange } from '../protocol/byte-range.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { Digest, SourceFacts } from '../protocol/task.ts';
 import type { Exchange } from './exchange.ts';
 import { headerOf, withHeader, without } from './headers.ts';
+import type { Sent } from './outlet.ts';
 import type { OwnCredentials } from './registry/own-credentials.ts';
 import { isPassing, retryAfterMs } from './retry-after.ts';
 
@@ -22,6 +23,8 @@ export type DirectOptions = {
   readonly digest?: Digest | undefined;
   /** The URL itself names the bytes by their digest, so that validators add nothing. */
   readonly named: boolean;
+  /** Of the whole, as a manifest has it: it goes before what the source says of the length. */
+  readonly sizeBytes?: number | undefined;
   /** What an earlier part of the response was of: what comes must be of the same. */
   readonly facts?: SourceFacts | undefined;
   readonly stallMs: number;
@@ -57,13 +60,14 @@ export class DirectRead {
   readonly #options: DirectOptions;
   #facts: SourceFacts | undefined;
   /** Of the whole content; null until known. */
-  length: number | null = null;
+  length: number | null;
   #first: IncomingMessage | undefined;
   #failures = 0;
 
   constructor(options: DirectOptions) {
     this.#options = options;
     this.#facts = options.facts;
+    this.length = options.sizeBytes ?? null;
   }
 
   get facts(): SourceFacts | undefined {
@@ -75,18 +79,24 @@ export class DirectRead {
     this.#first = await this.#ask(0, null);
   }
 
-  /** Bytes `start` to `end` (null = to the last). Throws SourceSays before the first byte; Faults. */
-  async *bytes(start: number, end: number | null): AsyncGenerator<Uint8Array, void> {
+  /**
+   * Bytes `start` to `end` (null = to the last). With a digest the part up to `start` is read once more, because only the
+   * whole can be proved, and what was `sent` of it must come out the same. Throws SourceSays before the first byte; Faults.
+   */
+  async *bytes(start: number, end: number | null, sent?: Sent): AsyncGenerator<Uint8Array, void> {
     const { digest } = this.#options;
     const algorithm = digest === undefined ? undefined : digestAlgorithmOf(digest);
-    // The part up to `start` is read once more, because only the whole can be proved.
     const hash = algorithm === undefined ? undefined : new DigestBuilder(algorithm);
     let at = hash === undefined ? start : 0;
+    let crc = 0;
     let held: Uint8Array | undefined;
     for await (const part of this.#poured(at, end, hash)) {
-      const from = Math.max(0, start - at);
+      const from = Math.min(part.length, Math.max(0, start - at));
+      if (sent !== undefined) crc = crc32(part.subarray(Math.min(from, Math.max(0, sent.from - at)), from), crc);
       at += part.length;
-      if (from >= part.length) continue;
+      if (from === part.length) continue;
+      if (hash !== undefined && sent !== undefined && crc !== sent.crc)
+        throw new Fault('digest-mismatch', 'what was sent already is not what the source sends now');
       if (held !== undefined) yield held;
       // The last byte waits for the proof.
       held = hash === undefined ? undefined : part.subarray(part.length - 1);
@@ -128,15 +138,16 @@ export class DirectRead {
 
   /** The answer's bytes from `at` on, wherever it begins. */
   async *#within(answer: IncomingMessage, at: number, end: number | null): AsyncGenerator<Uint8Array, void> {
-    const { stallMs } = this.#options;
+    const { stallMs, sizeBytes } = this.#options;
     let position = answer.statusCode === 206 ? at : 0;
+    const stop = Math.min(end ?? Number.POSITIVE_INFINITY, sizeBytes ?? Number.POSITIVE_INFINITY);
     answer.setTimeout(stallMs, () => answer.destroy(new Fault('source-unreachable', 'the source stalls')));
     for await (const part of answer as AsyncIterable<Buffer>) {
       const from = Math.max(0, at - position);
-      const to = Math.min(part.length, end === null ? part.length : end - position);
+      const to = Math.min(part.length, stop - position);
       if (to > from) yield part.subarray(from, to);
       position += part.length;
-      if (end !== null && position >= end) return;
+      if (position >= stop) return;
     }
     if (!answer.complete) throw new Fault('source-lied', 'the source broke off');
     if (this.length === null) this.length = position;

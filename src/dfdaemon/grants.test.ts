@@ -29,10 +29,15 @@ test('it is stretched while the registry is down, and not for ever', () => {
   expect(grants.has(asker, 'sha256:1', true)).toBe(false);
 });
 
-test('the manifest of a blob is known by its repository', () => {
+test('the manifest of a blob, and its size, are known by its repository', () => {
   const grants = new Grants(clock);
-  grants.learn(asker, { manifest: 'sha256:m', blobs: ['sha256:1', 'sha256:2'] });
+  const blobs = [
+    { digest: 'sha256:1', size: 10 },
+    { digest: 'sha256:2', size: 20 },
+  ];
+  grants.learn(asker, { manifest: 'sha256:m', blobs });
   expect(grants.manifestWith(asker, 'sha256:2')).toBe('sha256:m');
+  expect(grants.sizeOf(asker, 'sha256:2')).toBe(20);
   expect(grants.blobsOf(asker, 'sha256:m')).toEqual(['sha256:1', 'sha256:2']);
   expect(grants.manifestWith({ ...asker, repository: 'b' }, 'sha256:2')).toBeUndefined();
 });

@@ -16,7 +16,10 @@ export type Place = {
 /** `credential` is a hash: what was sent is not kept. */
 export type Asker = Place & { readonly credential: string };
 
-export type ManifestBlobs = { readonly manifest: Digest; readonly blobs: readonly Digest[] };
+export type ManifestBlobs = {
+  readonly manifest: Digest;
+  readonly blobs: readonly { readonly digest: Digest; readonly size: number }[];
+};
 
 const GRANT_MS = 60_000;
 /** While the registry cannot be reached. */
@@ -28,8 +31,8 @@ const MAX_MANIFESTS = 5_000;
 export class Grants {
   readonly #clock: Clock;
   readonly #granted = new LRUCache<string, { readonly at: number }>({ max: MAX_GRANTS });
-  /** In which manifest of its repository a blob was seen. */
-  readonly #manifestOf = new LRUCache<string, Digest>({ max: MAX_BLOBS });
+  /** In which manifest of its repository a blob was seen, and what that says of its size. */
+  readonly #seenIn = new LRUCache<string, { readonly manifest: Digest; readonly size: number }>({ max: MAX_BLOBS });
   readonly #blobsOf = new LRUCache<string, readonly Digest[]>({ max: MAX_MANIFESTS });
 
   constructor(clock: Clock) {
@@ -48,12 +51,19 @@ export class Grants {
 
   /** The registry gave this manifest of this repository. */
   learn(place: Place, { manifest, blobs }: ManifestBlobs): void {
-    this.#blobsOf.set(key(place.registry, place.repository, manifest), blobs);
-    for (const blob of blobs) this.#manifestOf.set(key(place.registry, place.repository, blob), manifest);
+    const digests = blobs.map(({ digest }) => digest);
+    this.#blobsOf.set(key(place.registry, place.repository, manifest), digests);
+    for (const { digest, size } of blobs)
+      this.#seenIn.set(key(place.registry, place.repository, digest), { manifest, size });
   }
 
   manifestWith(place: Place, blob: Digest): Digest | undefined {
-    return this.#manifestOf.get(key(place.registry, place.repository, blob));
+    return this.#seenIn.get(key(place.registry, place.repository, blob))?.manifest;
+  }
+
+  /** Bytes, as the manifest says that it was seen in last. */
+  sizeOf(place: Place, blob: Digest): number | undefined {
+    return this.#seenIn.get(key(place.registry, place.repository, blob))?.size;
   }
 
   blobsOf(place: Place, manifest: Digest): readonly Digest[] {

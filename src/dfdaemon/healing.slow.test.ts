@@ -211,4 +211,91 @@ describe('healing', () => {
     const answer = await get(`/v2/r/blobs/${registry.addBlob(blob)}`);
     expect([answer.whole, answer.body.length < blob.length]).toEqual([false, true]);
   });
+
+  /** One wrong byte, in those of the answers that `which` names; the first is 0. */
+  function spoil(registry: World['registry'], which: (answer: number) => boolean): void {
+    let answers = 0;
+    registry.misbehave = (request, response, bytes) => {
+      if (request.method !== 'GET' || !request.url?.includes('/blobs/') || !which(answers++)) return false;
+      const wrong = Buffer.from(bytes);
+      wrong[150_000] = (wrong[150_000] ?? 0) ^ 1;
+      response.writeHead(200, { 'Content-Length': wrong.length });
+      response.end(wrong);
+      return true;
+    };
+  }
+
+  test('a registry that has once sent a wrong byte is proved before its bytes go out', async () => {
+    const { registry, get } = await started();
+    spoil(registry, (answer) => answer % 2 === 0);
+    const blob = randomBytes(300_000);
+    const path = `/v2/r/blobs/${registry.addBlob(blob)}`;
+    expect((await get(path)).whole).toBe(false);
+    const again = await get(path);
+    expect([again.whole, again.body.equals(blob)]).toEqual([true, true]);
+    // The next one is spoilt too, and its first answer is right all the same.
+    const other = randomBytes(300_000);
+    const healed = await get(`/v2/r/blobs/${registry.addBlob(other)}`);
+    expect([healed.status, healed.whole, healed.body.equals(other)]).toEqual([200, true, true]);
+    expect(registry.count('GET', digestOf(other))).toBe(2);
+  });
+
+  test('with proveFirst a wrong byte does not show, and one that stays wrong is never sent', async () => {
+    const { registry, get } = await started({ PROVE_FIRST: true });
+    const blob = randomBytes(300_000);
+    spoil(registry, (answer) => answer === 0);
+    const answer = await get(`/v2/r/blobs/${registry.addBlob(blob)}`, { Range: 'bytes=100000-199999' });
+    expect([answer.status, answer.whole, answer.body.equals(blob.subarray(100_000, 200_000))]).toEqual([
+      206,
+      true,
+      true,
+    ]);
+    spoil(registry, () => true);
+    const wrong = await get(`/v2/r/blobs/${registry.addBlob(randomBytes(300_000))}`);
+    expect([wrong.status, JSON.parse(wrong.body.toString())]).toMatchObject([
+      502,
+      { errors: [{ code: 'UNAVAILABLE' }] },
+    ]);
+  });
+
+  test('the size in the manifest goes before a Content-Length that does not fit it', async () => {
+    const { registry, get } = await started();
+    for (const [lie, times] of [
+      [1000, 1],
+      [-1000, 1],
+      [1000, Number.POSITIVE_INFINITY],
+    ] as const) {
+      const layer = randomBytes(300_000);
+      registry.addImage('r', 'v1', [layer]);
+      expect((await get('/v2/r/manifests/v1')).status).toBe(200);
+      let lies = 0;
+      registry.misbehave = (request, response, bytes) => {
+        if (request.method !== 'GET' || lies++ >= times) return false;
+        response.writeHead(200, { 'Content-Length': bytes.length + lie });
+        response.write(bytes.subarray(0, bytes.length + Math.min(0, lie)), () => response.destroy());
+        return true;
+      };
+      const answer = await get(`/v2/r/blobs/${digestOf(layer)}`);
+      expect([answer.headers['content-length'], answer.whole, answer.body.equals(layer)]).toEqual([
+        '300000',
+        true,
+        true,
+      ]);
+    }
+  });
+
+  test.each([
+    ['containers/5.23.1 (github.com/containers/image)', ['read ECONNRESET']],
+    ['containerd/1.6.20', ['end']],
+  ])('an answer that must be cut ends as its client can bear it: %s', async (agent, expected) => {
+    const { registry, daemon } = await started();
+    spoil(registry, () => true);
+    const path = `/v2/r/blobs/${registry.addBlob(randomBytes(300_000))}`;
+    const told: string[] = [];
+    const socket = connect(daemon.port, '127.0.0.1', () => socket.resume());
+    socket.on('error', ({ message }) => told.push(message)).on('end', () => told.push('end'));
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nUser-Agent: ${agent}\r\n\r\n`);
+    await new Promise((closed) => socket.once('close', closed));
+    expect(told).toEqual(expected);
+  });
 });

@@ -6,34 +6,37 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../io/log.ts';
-import type { Download, DownloadProgress, DownloadRequest, OpenedContent } from '../peer/engine.ts';
+import type { Download, DownloadProgress, OpenedContent } from '../peer/engine.ts';
 import { Fault, type FaultCode } from '../protocol/faults.ts';
-import type { Digest, SourceFacts, TaskSpec } from '../protocol/task.ts';
+import type { Digest, SourceFacts } from '../protocol/task.ts';
 import type { Reading } from './access.ts';
-import { type AnswerPlan, type OpenSpan, planAnswer } from './answer-plan.ts';
 import { DirectRead, SourceSays } from './direct-read.ts';
-import { credentialOf, type Exchange } from './exchange.ts';
-import { headerOf, pairs, without } from './headers.ts';
+import type { Exchange } from './exchange.ts';
+import { Outlet } from './outlet.ts';
+import { keyFor, type RequestParts, requestFor } from './p2p-request.ts';
 import { cut, relay } from './pass-through.ts';
-import { authorized, type OwnCredentials } from './registry/own-credentials.ts';
 import type { Loan, Shelf } from './shelf.ts';
+import type { Suspects } from './suspects.ts';
 import type { Tally } from './tally.ts';
 
-export type P2pParts = {
+export type P2pParts = RequestParts & {
   readonly shelf: Shelf;
-  readonly own: OwnCredentials;
+  readonly suspects: Suspects;
   readonly clock: Clock;
   readonly log: Log;
   readonly tally: Tally;
   readonly stallMs: number;
-  /** What the configuration says of all downloads. */
-  readonly request: Pick<DownloadRequest, 'pattern' | 'nodes' | 'noBackToSource' | 'localLimit' | 'minRate'>;
-  readonly filter: readonly string[];
 };
 
 /** A digest names the content; else the URL does, and `reading` is what its source says of it now. */
 export type Wanted =
-  | { readonly type: 'blob'; readonly digest: Digest; readonly allowed: Promise<boolean> }
+  | {
+      readonly type: 'blob';
+      readonly digest: Digest;
+      readonly allowed: Promise<boolean>;
+      /** What a manifest says of it. */
+      readonly sizeBytes: number | undefined;
+    }
   | { readonly type: 'url'; readonly reading: Reading };
 
 /** Tries of the engine without a byte gained. */
@@ -50,29 +53,7 @@ const SMALL_PART_MS = 1_000;
 /** So much of a content held brings the rest. */
 const HELD_SHARE = 1 / 2;
 /** Another try of the engine would end the same way. */
-const HOPELESS: ReadonlySet<FaultCode> = new Set([
-  'no-space',
-  'local-io',
-  'digest-mismatch',
-  'timeout',
-  'source-refused',
-]);
-/** They belong to this one request, not to the content. */
-const OF_THE_REQUEST = new Set([
-  'host',
-  'range',
-  'if-range',
-  'if-match',
-  'if-none-match',
-  'if-modified-since',
-  'if-unmodified-since',
-  'accept-encoding',
-  'content-length',
-  'expect',
-  'trailer',
-]);
-
-type Started = { readonly plan: Extract<AnswerPlan, { type: 'body' }>; readonly facts: SourceFacts };
+const HOPELESS: ReadonlySet<FaultCode> = new Set(['no-space', 'local-io', 'timeout', 'source-refused', 'source-lied']);
 
 /**
  * Resolves when the answer is out, or with false when the client may not have the content: then nothing was said. Faults
@@ -87,9 +68,7 @@ class P2pAnswer {
   readonly #wanted: Wanted;
   readonly #parts: P2pParts;
   readonly #digest: Digest | undefined;
-  #started: Started | undefined;
-  /** Next byte to send. */
-  #at = 0;
+  readonly #outlet: Outlet;
   #why: Fault | undefined;
   #refused = false;
 
@@ -98,30 +77,50 @@ class P2pAnswer {
     this.#wanted = wanted;
     this.#parts = parts;
     this.#digest = wanted.type === 'blob' ? wanted.digest : undefined;
+    const { stallMs, tally } = parts;
+    const onSent = (bytes: number) => {
+      tally.sent += bytes;
+    };
+    this.#outlet = new Outlet({ exchange, digest: this.#digest, stallMs, onSent });
   }
 
   async run(): Promise<boolean> {
     const { signal } = this.#exchange;
     for (let tries = 0; tries < MAX_TRIES && !signal.aborted; ) {
-      const before = this.#at;
+      const before = this.#outlet.at;
       if (await this.#byEngine()) return !this.#refused;
-      tries = this.#at > before ? 0 : tries + 1;
-      if (this.#why !== undefined && HOPELESS.has(this.#why.code)) break;
+      tries = this.#outlet.at > before ? 0 : tries + 1;
+      if (this.#isHopeless()) break;
     }
     if (signal.aborted) return true;
     if (!(await this.#allowed())) return false;
+    // Nothing of it is out yet, and nothing wrong may go out.
+    if (this.#isWrong() && this.#outlet.facts === undefined) throw this.#why;
     this.#parts.log.info({ error: this.#why, host: this.#exchange.url.host }, 'straight from the source');
     await this.#bySourceOrCut();
     return true;
   }
 
+  #isWrong(): boolean {
+    return this.#why?.code === 'digest-mismatch';
+  }
+
+  /** What is wrong is read again as long as nothing of it is out. */
+  #isHopeless(): boolean {
+    if (this.#why === undefined) return false;
+    return HOPELESS.has(this.#why.code) || (this.#isWrong() && this.#outlet.facts !== undefined);
+  }
+
   async #bySourceOrCut(): Promise<void> {
     const { response, url } = this.#exchange;
     try {
+      // All but the byte that was held back is out, and wrong: no other reading mends that.
+      if (this.#isWrong() && this.#outlet.at + 1 === this.#outlet.span.end) throw this.#why;
       await this.#bySource();
     } catch (error) {
+      this.#suspect(Fault.of(error));
       if (response.headersSent) {
-        this.#parts.log.warn({ error: Fault.of(error), host: url.host, at: this.#at }, 'an answer was cut');
+        this.#parts.log.warn({ error: Fault.of(error), host: url.host, at: this.#outlet.at }, 'an answer was cut');
         cut(response);
       } else if (error instanceof SourceSays) await relay(error.answer, response, this.#exchange);
       else throw error;
@@ -134,111 +133,102 @@ class P2pAnswer {
 
   /** True when the answer is out. */
   async #byEngine(): Promise<boolean> {
-    const { shelf } = this.#parts;
-    const request = await this.#request();
-    const whole = `${this.#digest ?? this.#exchange.url.href} ${credentialOf(this.#exchange)}`;
-    const isPart = this.#exchange.request.headers.range !== undefined;
+    const { shelf, suspects } = this.#parts;
+    const request = await requestFor(this.#exchange, this.#digest, this.#parts);
+    const whole = keyFor(this.#exchange, this.#digest);
+    const isCareful = this.#digest !== undefined && suspects.has(this.#exchange.url);
+    // Only a whole can be proved.
+    const isPart = this.#exchange.request.headers.range !== undefined && !isCareful;
     const key = isPart ? `${whole} part` : whole;
     const loan = shelf.take(key, isPart ? { ...request, only: 'window' } : request);
     const { download } = loan;
     let second: Loan | undefined;
     try {
-      const opened = await this.#within(download.opened);
+      const opened = await this.#outlet.within(download.opened);
       this.#refused = !(await this.#allowed());
       if (this.#refused) return true;
+      if (isCareful) await this.#proved(download);
       if (!this.#begin(opened.facts, opened.shape.length)) return true;
       if (isPart && this.#isMostOfIt(download.progress)) second = shelf.take(whole, request);
       await this.#pour(download, opened);
-      this.#exchange.response.end();
+      this.#outlet.end();
       return true;
     } catch (error) {
       this.#why = Fault.of(error);
+      this.#suspect(this.#why);
       // One that is only slow goes on for the next reader.
       if (this.#why.code !== 'timeout') {
         shelf.drop(key, download);
         if (second !== undefined) shelf.drop(whole, second.download);
       }
-      if (this.#exchange.signal.aborted) return true;
-      return false;
+      return this.#exchange.signal.aborted;
     } finally {
       second?.end();
       loan.end();
     }
   }
 
+  #suspect({ code }: Fault): void {
+    if (code === 'digest-mismatch') this.#parts.suspects.add(this.#exchange.url);
+  }
+
+  /** Resolves when the whole is here and right. It takes as long as it takes, but it must not stand still. */
+  async #proved(download: Download): Promise<void> {
+    for (;;) {
+      const { done } = download.progress;
+      try {
+        await this.#outlet.within(download.finished);
+        return;
+      } catch (error) {
+        if (Fault.of(error).code !== 'timeout' || download.progress.done === done) throw error;
+      }
+    }
+  }
+
   /** Worth to be held as a whole: a large part of it is asked for, or many small ones have been. */
   #isMostOfIt({ length, done }: DownloadProgress): boolean {
-    const { start, end } = this.#span();
-    if (length === null || end === null || this.#endsTheWhole()) return true;
+    const { start, end } = this.#outlet.span;
+    if (length === null || end === null || this.#outlet.endsTheWhole) return true;
     return end - start >= Math.max(LARGE_PART_BYTES, length * LARGE_SHARE) || done >= length * HELD_SHARE;
-  }
-
-  async #request(): Promise<DownloadRequest> {
-    return { spec: await this.#spec(), ...this.#parts.request };
-  }
-
-  async #spec(): Promise<TaskSpec> {
-    const { url, trust, origin, policy, headers: lines } = this.#exchange;
-    const base = { url, method: 'GET', headers: lines, trust, origin, policy };
-    const authorization = await this.#parts.own.authorization(base);
-    const { headers } = authorization === undefined ? base : authorized(base, authorization);
-    return {
-      url: url.href,
-      headers: [...pairs(without(headers, OF_THE_REQUEST))],
-      filter: this.#parts.filter,
-      ...(this.#digest === undefined ? {} : { digest: this.#digest }),
-      ...(trust.insecure ? { insecure: true } : {}),
-      ...(trust.cacerts.length === 0 ? {} : { cacerts: trust.cacerts }),
-    };
   }
 
   /** Sends the head, or finds that what comes now continues it. False = the answer is complete without a body. */
   #begin(facts: SourceFacts, length: number | null): boolean {
-    const { request, response } = this.#exchange;
-    if (this.#started !== undefined) {
-      if (this.#digest === undefined && !continues(this.#started.facts, facts))
+    const { facts: before } = this.#outlet;
+    if (before !== undefined) {
+      if (this.#digest === undefined && !continues(before, facts))
         throw new Fault('source-changed', 'the content changed while it was sent');
       return true;
     }
     if (this.#wanted.type === 'url' && !isWhatSourceHas(this.#wanted.reading, facts, length))
       throw new Fault('source-changed', 'the source has another content now than the swarm');
-    const { range } = request.headers;
-    const ifRange = headerOf(request.rawHeaders, 'if-range');
-    const plan = planAnswer({ length, facts, digest: this.#digest }, { range, ifRange });
-    if (plan.type === 'unsatisfiable') {
-      response.writeHead(416, [...plan.headers, 'Content-Length', '0']);
-      response.end();
-      return false;
-    }
-    response.writeHead(plan.status, [...plan.headers]);
-    this.#started = { plan, facts };
-    this.#at = plan.span.start;
-    return true;
+    if (this.#wanted.type === 'blob') requireSize(this.#wanted.sizeBytes, length);
+    return this.#outlet.begin(facts, length);
   }
 
   async #pour(download: Download, { shape }: OpenedContent): Promise<void> {
-    const span = this.#span();
-    const end = span.end ?? shape.length ?? Number.POSITIVE_INFINITY;
-    const whole = this.#endsTheWhole();
-    const isSmall = end - this.#at <= SMALL_PART_BYTES && !whole;
+    const outlet = this.#outlet;
+    const end = outlet.span.end ?? shape.length ?? Number.POSITIVE_INFINITY;
+    const whole = outlet.endsTheWhole;
+    const isSmall = end - outlet.at <= SMALL_PART_BYTES && !whole;
     const patienceMs = isSmall ? Math.min(SMALL_PART_MS, this.#parts.stallMs) : this.#parts.stallMs;
     let last: Uint8Array | undefined;
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#exchange.signal, stop.signal]);
-    const bytes = download.read(this.#at, end, signal)[Symbol.asyncIterator]();
+    const bytes = download.read(outlet.at, end, signal)[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const { done, value } = await this.#within(bytes.next(), patienceMs);
+        const { done, value } = await outlet.within(bytes.next(), patienceMs);
         if (done) break;
-        if (last !== undefined) await this.#send(last);
+        if (last !== undefined) await outlet.send(last);
         // Of an unknown length every byte may be the last one.
-        const isLast = whole && (shape.length === null || this.#at + value.length >= end);
+        const isLast = whole && (shape.length === null || outlet.at + value.length >= end);
         last = isLast ? Buffer.from(value.subarray(value.length - 1)) : undefined;
-        await this.#send(isLast ? value.subarray(0, value.length - 1) : value);
+        await outlet.send(isLast ? value.subarray(0, value.length - 1) : value);
       }
       if (last === undefined) return;
       await download.finished;
-      await this.#send(last);
+      await outlet.send(last);
     } finally {
       stop.abort();
       // The reading ends by the signal; what it still says is of no interest.
@@ -247,10 +237,11 @@ class P2pAnswer {
   }
 
   async #bySource(): Promise<void> {
+    const outlet = this.#outlet;
     const exchange = this.#exchange;
     const { own, stallMs, clock, tally } = this.#parts;
-    const started = this.#started;
-    const partial = started === undefined ? exchange.request.headers.range !== undefined : !this.#endsTheWhole();
+    const before = outlet.facts;
+    const partial = before === undefined ? exchange.request.headers.range !== undefined : !outlet.endsTheWhole;
     const read = new DirectRead({
       exchange,
       own,
@@ -258,61 +249,25 @@ class P2pAnswer {
       wall: () => clock.wall(),
       digest: partial ? undefined : this.#digest,
       named: this.#digest !== undefined,
-      facts: started?.facts,
+      sizeBytes: this.#wanted.type === 'blob' ? this.#wanted.sizeBytes : undefined,
+      facts: before,
     });
-    if (started === undefined) {
+    if (before === undefined) {
       await read.open();
-      if (!this.#begin(read.facts ?? { ranges: false }, read.length)) return;
+      if (!outlet.begin(read.facts ?? { ranges: false }, read.length)) return;
     }
-    for await (const part of read.bytes(this.#at, this.#span().end)) {
+    for await (const part of read.bytes(outlet.at, outlet.span.end, outlet.sent)) {
       tally.bySource += part.length;
-      await this.#send(part);
+      await outlet.send(part);
     }
-    exchange.response.end();
+    outlet.end();
   }
+}
 
-  #span(): OpenSpan {
-    return this.#started?.plan.span ?? { start: 0, end: null };
-  }
-
-  /** The client takes the content's end for the proof that it has all of it. */
-  #endsTheWhole(): boolean {
-    const { plan } = this.#started ?? {};
-    return plan?.status === 200 || /^bytes=\d+-$/.test(this.#exchange.request.headers.range ?? '');
-  }
-
-  /** Resolves when the kernel has it: what holds the part may be used again then. */
-  async #send(part: Uint8Array): Promise<void> {
-    if (part.length === 0) return;
-    const { response, signal } = this.#exchange;
-    this.#at += part.length;
-    this.#parts.tally.sent += part.length;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      signal.addEventListener('abort', done, { once: true });
-      response.write(part, done);
-      if (signal.aborted) done();
-    });
-    if (signal.aborted) throw new Fault('cancelled', 'the client went away');
-  }
-
-  /** Fault timeout when nothing comes for so long: clients have no such limit of their own. */
-  #within<Value>(work: Promise<Value>, limitMs = this.#parts.stallMs): Promise<Value> {
-    const { promise, reject, resolve } = Promise.withResolvers<Value>();
-    const timer = setTimeout(() => reject(new Fault('timeout', 'the download stalls')), limitMs);
-    const gone = () => reject(new Fault('cancelled', 'the client went away'));
-    const { signal } = this.#exchange;
-    signal.addEventListener('abort', gone, { once: true });
-    if (signal.aborted) gone();
-    work.then(resolve, reject);
-    return promise.finally(() => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', gone);
-    });
-  }
+/** What the manifest says goes before what the source said to the supernode: the digest will tell who is right. */
+function requireSize(sizeBytes: number | undefined, length: number | null): void {
+  if (sizeBytes === undefined || length === null || length === sizeBytes) return;
+  throw new Fault('source-lied', `the source has ${length} bytes where the manifest names ${sizeBytes}`);
 }
 
 /** The second try is of the same generation as the first, as far as the source lets us know. */

@@ -4,6 +4,8 @@
  * by the connection's end and never as if it were whole.
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
+
 import type { Exchange } from './exchange.ts';
 import { endToEnd, headerOf, pairs, without } from './headers.ts';
 import { authorized, type OwnCredentials } from './registry/own-credentials.ts';
@@ -95,11 +97,16 @@ export async function relay(answer: IncomingMessage, response: ServerResponse, e
   });
 }
 
-/** Ends the connection after what was written, with FIN: clients that can resume do so only then. */
+/** They pull again by themselves after RST and give up after FIN; the others resume after FIN, and after RST most give up. */
+const TAKE_RST = /^(?:containers|libpod|buildah|skopeo|cri-o)\//i;
+
+/** Ends the connection before its answer is complete, in the way after which its client goes on by itself. */
 export function cut(response: ServerResponse): void {
-  const { socket } = response;
+  const { socket, req } = response;
   if (socket === null || socket.destroyed) return;
-  socket.destroySoon();
+  // Only a bare connection can be reset.
+  if (TAKE_RST.test(req.headers['user-agent'] ?? '') && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
+  else socket.destroySoon();
 }
 
 /** A client must come back the way it came where the target names a place of its own. */

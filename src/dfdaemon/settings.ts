@@ -109,6 +109,8 @@ export const SHAPE = {
   target_addresses: setting.list.default([]),
   /** Nothing comes for so long = it stalls. */
   stall: setting.duration.default(30_000),
+  /** No byte of a blob goes out before the digest of the whole is right. */
+  proveFirst: setting.flag.default(false),
   /** Most bytes that the contents may take; absent = what the disk has. */
   cacheQuota: setting.size.optional(),
   /** Contents that nobody used for so long are dropped. */

@@ -30,9 +30,9 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
-/** CRC-32 as of zlib, unsigned; guards records on disk against torn writes, not against forgery. */
-export function crc32(data: Uint8Array): number {
-  return zlibCrc32(data);
+/** CRC-32 as of zlib, unsigned, going on from `before`; guards against torn writes and mishaps, not against forgery. */
+export function crc32(data: Uint8Array, before = 0): number {
+  return zlibCrc32(data, before);
 }
 
 /** The id of the task that `preimage` describes: its sha256 in hex. */

@@ -3,7 +3,7 @@
  * the last check. Invariant: everything that was started ends in an event, unless the transfer has given it up or the
  * content it was for is gone.
  */
-import { Fault, type FaultCode, type FaultValue } from '../protocol/faults.ts';
+import { Fault, type FaultCode } from '../protocol/faults.ts';
 import type { ParentAddress } from '../protocol/host.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
 import { pieceSpan } from '../protocol/piece.ts';
@@ -153,7 +153,7 @@ export class Jobs {
       (right) => {
         if (right) sink.dispatch({ type: 'checked' });
       },
-      (error: unknown) => this.#checkFailed(content, Fault.of(error, 'local-io').toValue()),
+      (error: unknown) => sink.dispatch({ type: 'check-failed', fault: Fault.of(error, 'local-io').toValue() }),
     );
   }
 
@@ -202,16 +202,5 @@ export class Jobs {
     if (spec.digest === undefined) return;
     this.#digest ??= new WholeDigest(content, spec.digest, parts.pool);
     this.#digest.follow();
-  }
-
-  #checkFailed(content: StoredContent, fault: FaultValue): void {
-    const { sink, parts } = this.#options;
-    const done = () => sink.dispatch({ type: 'check-failed', fault });
-    if (fault.code !== 'digest-mismatch') {
-      done();
-      return;
-    }
-    // Bytes that are not what the user named must not be taken for it a second time.
-    parts.store.remove(content.id).then(done, done);
   }
 }

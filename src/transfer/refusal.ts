@@ -6,6 +6,8 @@ import type { FaultCode, FaultValue } from '../protocol/faults.ts';
 
 export type Refusal = 'final' | 'changed' | 'helpless';
 
+export const NO_SUPERNODE: FaultValue = { code: 'supernode-unreachable', message: 'no supernode can be reached' };
+
 const FINAL: ReadonlySet<FaultCode> = new Set([
   'usage',
   'source-refused',

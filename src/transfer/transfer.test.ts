@@ -161,6 +161,12 @@ describe('a supernode that says no', () => {
     expect(typesOf(driver.on(broken))).toEqual(['leave', 'fail']);
   });
 
+  it('keeps nothing of a content whose digest came out wrong', () => {
+    const driver = Driver.fetching(2);
+    const broken = { type: 'broken', fault: { code: 'digest-mismatch', message: 'wrong' } } as const;
+    expect(typesOf(driver.on(broken))).toEqual(['leave', 'forget', 'fail']);
+  });
+
   it('leaves a supernode that fails in the middle and reads the rest from the source', () => {
     const driver = Driver.fetching(4);
     driver.on({ type: 'assigned', pieces: [assignedOf(0, 1)] });

@@ -14,7 +14,7 @@ import { Fetching } from './fetching.ts';
 import { patienceMs, TRANSFER_LIMITS, type TransferLimits } from './limits.ts';
 import { isOver, nextPhase, type Phase, type PhaseName, turnOf } from './phase.ts';
 import type { PieceState } from './pieces.ts';
-import { refusalOf, withoutSource } from './refusal.ts';
+import { NO_SUPERNODE, refusalOf, withoutSource } from './refusal.ts';
 import type { TransferSettings } from './settings.ts';
 import { Silence } from './silence.ts';
 import { SourcePlan } from './source-plan.ts';
@@ -24,8 +24,6 @@ import { Wants } from './wants.ts';
 type Link = 'none' | 'opening' | 'open' | 'lost' | 'refused';
 
 type OpenedEvent = Extract<TransferEvent, { type: 'opened' }>;
-
-const NO_SUPERNODE: FaultValue = { code: 'supernode-unreachable', message: 'no supernode can be reached' };
 
 export class Transfer {
   readonly #settings: TransferSettings;
@@ -327,6 +325,8 @@ export class Transfer {
     this.#fetching.close();
     this.#enter({ name: 'failed' });
     if (this.#link === 'open') this.#out.push({ type: 'leave' });
+    // Bytes that are not what the user named must not be taken for it a second time.
+    if (fault.code === 'digest-mismatch') this.#out.push({ type: 'forget' });
     this.#out.push({ type: 'fail', fault });
   }
 

@@ -17,6 +17,8 @@ export type Access = {
   readonly credentials?: string;
   /** Plain HTTP, or certificates that are not verified. */
   readonly insecure?: boolean;
+  /** So often it begins anew after an error that may pass. */
+  readonly retries?: number;
 };
 
 export class Skopeo {
@@ -29,7 +31,11 @@ export class Skopeo {
   /** Copies `registry/name:tag` with all its platforms into a folder of its own. */
   async pull(reference: string, access: Access = {}, limitMs?: number): Promise<Result & { readonly folder: string }> {
     const folder = mkdtempSync(join(this.#folder, 'pulled-'));
-    const flags = [...insecurely('--src-tls-verify', access), '--all', ...credentials('--src-creds', access)];
+    const flags = [
+      ...insecurely('--src-tls-verify', access),
+      ...['--all', '--retry-times', String(access.retries ?? 0)],
+      ...credentials('--src-creds', access),
+    ];
     return { ...(await this.#copy(flags, `docker://${reference}`, `dir:${folder}`, access, limitMs)), folder };
   }
 
