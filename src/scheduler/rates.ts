@@ -139,7 +139,9 @@ export function parentWindow(line: Line, pieceSize: number, limits: Limits): num
 export function childWindow(line: Line, flight: Mean, pieceSize: number, limits: Limits): number {
   const { rate, round } = line;
   const most = limits.childFactor * busyPieces(line, pieceSize, limits);
-  if (Number.isNaN(flight.ms) || Number.isNaN(round.ms)) return 2 * limits.firstWindowPieces * pieceSize;
+  // Two at once on a link that is known would take two turns each: transfers would be out of step from the first on.
+  if (Number.isNaN(flight.ms) || Number.isNaN(round.ms))
+    return (rate.told ? 1 : 2) * limits.firstWindowPieces * pieceSize;
   const factor = rate.certain ? 1 : limits.unsureFactor;
   const bytesPerMs = (rate.rate || limits.assumedBytesPerSecond) / 1000;
   const needed = (factor * FLIGHT_ROOM * bytesPerMs * flight.ms) / pieceSize;
