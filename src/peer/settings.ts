@@ -38,7 +38,7 @@ export const ENGINE_DEFAULTS = {
   /** All that the scheduler keeps outstanding goes out side by side: one slow child then holds up no other. */
   uploadSlots: 16,
   uploadQueue: 1024,
-  connectionsPerParent: 4,
+  connectionsPerParent: 2,
   connectTimeoutMs: 1_500,
   reconnect: { firstMs: 200, maxMs: 2_000 },
 } as const;

@@ -6,10 +6,14 @@ export type Limits = {
   readonly calmShare: number;
   /** Otherwise this many pieces are outstanding at a parent, and what it sends in this many control rounds. */
   readonly busyPieces: number;
+  /** As long as no rate is known. */
+  readonly unknownPieces: number;
   /** Fewer, when so many take longer than this, but never fewer than that. */
   readonly busyMs: number;
   readonly leastBusyPieces: number;
   readonly leadFactor: number;
+  /** In this many, while all of it takes less than `busyMs`. */
+  readonly wideLeadFactor: number;
   /** Before a control round was measured. */
   readonly firstWindowPieces: number;
   /** Pieces outstanding at one parent at most, however fast it is: bounds the lease table. */
@@ -66,10 +70,12 @@ export type Limits = {
 
 export const DEFAULT_LIMITS: Limits = {
   calmShare: 0.05,
-  busyPieces: 6,
+  busyPieces: 10,
+  unknownPieces: 4,
   busyMs: 400,
   leastBusyPieces: 3,
   leadFactor: 1.5,
+  wideLeadFactor: 3,
   firstWindowPieces: 1,
   maxParentPieces: 256,
   childFactor: 1.5,

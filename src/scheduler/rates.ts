@@ -128,8 +128,7 @@ export function parentWindow(line: Line, pieceSize: number, limits: Limits): num
   if (Number.isNaN(round.ms)) return limits.firstWindowPieces * pieceSize;
   const rounds = roundsPerPiece(line, pieceSize, limits);
   if (rounds < limits.calmShare && line.rate.told) return pieceSize;
-  const pieces = busyPieces(line, pieceSize, limits) + Math.round(limits.leadFactor * rounds);
-  return Math.min(pieces, limits.maxParentPieces) * pieceSize;
+  return Math.min(Math.round(windowPieces(line, pieceSize, limits)), limits.maxParentPieces) * pieceSize;
 }
 
 /**
@@ -138,7 +137,6 @@ export function parentWindow(line: Line, pieceSize: number, limits: Limits): num
  */
 export function childWindow(line: Line, flight: Mean, pieceSize: number, limits: Limits): number {
   const { rate, round } = line;
-  const most = limits.childFactor * busyPieces(line, pieceSize, limits);
   // Two at once on a link that is known would take two turns each: transfers would be out of step from the first on.
   if (Number.isNaN(flight.ms) || Number.isNaN(round.ms))
     return (rate.told ? 1 : 2) * limits.firstWindowPieces * pieceSize;
@@ -147,13 +145,21 @@ export function childWindow(line: Line, flight: Mean, pieceSize: number, limits:
   const needed = (factor * FLIGHT_ROOM * bytesPerMs * flight.ms) / pieceSize;
   const rounds = roundsPerPiece(line, pieceSize, limits);
   const least =
-    rounds < limits.calmShare && rate.told ? factor : most + limits.childFactor * limits.leadFactor * rounds;
+    rounds < limits.calmShare && rate.told ? factor : limits.childFactor * windowPieces(line, pieceSize, limits);
   return Math.min(Math.round(Math.max(needed, least)), limits.childFactor * limits.maxParentPieces) * pieceSize;
 }
 
-function busyPieces({ rate }: Line, pieceSize: number, limits: Limits): number {
-  const pieceMs = (pieceSize * 1000) / (rate.rate || limits.assumedBytesPerSecond);
-  return Math.min(Math.max(Math.ceil(limits.busyMs / pieceMs), limits.leastBusyPieces), limits.busyPieces);
+/**
+ * A generous lead while all of it takes less than `busyMs`; else what a round needs, because what waits long is passed on
+ * late. As long as no rate is known the link may be a slow one, and the first pieces are those that everybody waits for.
+ */
+function windowPieces(line: Line, pieceSize: number, limits: Limits): number {
+  const pieceMs = (pieceSize * 1000) / (line.rate.rate || limits.assumedBytesPerSecond);
+  const inTime = limits.busyMs / pieceMs;
+  const most = line.rate.rate === 0 ? limits.unknownPieces : limits.busyPieces;
+  const busy = Math.min(Math.max(Math.ceil(inTime), limits.leastBusyPieces), most);
+  const rounds = roundsPerPiece(line, pieceSize, limits);
+  return Math.max(busy + limits.leadFactor * rounds, Math.min(busy + limits.wideLeadFactor * rounds, inTime));
 }
 
 /** Control rounds in the time of a piece. */

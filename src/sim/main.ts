@@ -15,6 +15,7 @@ const HELP = `npm run simulate -- [options]
 One run (default): prints makespan over bound, seed bytes over F, bytes into other IDCs, decisions per second, bytes per peer.
   --hosts N (64)  --pieces M (128)  --seed S (1)  --piece-size BYTES (1048576)
   --rate BYTES_PER_SECOND (12500000)  --seed-rate ...  --latency MS (0.1)  --overhead MS (0)  --streams N (64)
+  --connections N (2: requests of one child at one parent)  --flow-queue BYTES (0: what words wait behind, per flow)
   --join-every MS (0)  --idcs N (0)  --tasks N (1)  --dying SHARE (0)  --leave-when-done
   --source-rate BYTES_PER_SECOND (0: the seed has it all)  --learn-rates (hosts do not say their limits)
   --scenario NAME   the options of a judged scenario     --check   the referee watches every event
@@ -37,6 +38,8 @@ const FLAGS = {
   latency: { type: 'string' },
   overhead: { type: 'string' },
   streams: { type: 'string' },
+  connections: { type: 'string' },
+  'flow-queue': { type: 'string' },
   'join-every': { type: 'string' },
   idcs: { type: 'string' },
   tasks: { type: 'string' },
@@ -103,6 +106,8 @@ function optionsFrom(values: Values): SimOptions {
     latencyMs: number(values, 'latency') ?? base.latencyMs,
     overheadMs: number(values, 'overhead') ?? base.overheadMs,
     streams: whole(values, 'streams', 1, base.streams),
+    connections: whole(values, 'connections', 1, base.connections),
+    flowQueueBytes: whole(values, 'flow-queue', 0, base.flowQueueBytes),
     joinEveryMs: number(values, 'join-every') ?? base.joinEveryMs,
     idcs: whole(values, 'idcs', 0, base.idcs),
     tasks: whole(values, 'tasks', 1, base.tasks),

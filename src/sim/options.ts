@@ -20,6 +20,10 @@ export type SimOptions = {
   readonly overheadMs: number;
   /** Transfers that a parent sends at the same time; the others wait in order. Our piece server sends all. */
   readonly streams: number;
+  /** Requests of one child that a parent has at the same time; further ones wait at the child for the end of one. */
+  readonly connections: number;
+  /** Bytes that every flow keeps in the queue of its sender's uplink: words have to wait behind them. */
+  readonly flowQueueBytes: number;
   /** Milliseconds between the joins of two hosts; 0 = all at once. */
   readonly joinEveryMs: number;
   /** Foreign data centres; the hosts are dealt out to them in turn. 0 = all hosts and the seed in one. */
@@ -89,6 +93,8 @@ export const DEFAULT_OPTIONS: SimOptions = {
   latencyMs: 0.1,
   overheadMs: 0,
   streams: 64,
+  connections: 2,
+  flowQueueBytes: 0,
   joinEveryMs: 0,
   idcs: 0,
   tasks: 1,

@@ -23,6 +23,16 @@ export type TrafficParts = {
   readonly finished: (child: SimHost, content: ContentId, copy: Copy) => void;
 };
 
+type Pair = { open: number; readonly waiting: Request[] };
+
+/** How long a word is on its way: behind what the sender's flows have in its uplink's queue. */
+export function wordMs(from: SimHost, to: SimHost, { latencyMs, flowQueueBytes }: SimOptions): number {
+  if (flowQueueBytes === 0) return latencyMs;
+  const up = from.up.capacity === 0 ? 0 : (from.up.flows.length * flowQueueBytes) / from.up.capacity;
+  const down = to.down.capacity === 0 ? 0 : (to.down.flows.length * flowQueueBytes) / to.down.capacity / 2;
+  return latencyMs + up + down;
+}
+
 export class PieceTraffic {
   /** Transfers that arrived, whole. */
   transfers = 0;
@@ -60,10 +70,36 @@ export class PieceTraffic {
       leases: [{ supernode: supernode.index, lease }],
       startedAt: this.#parts.queue.now,
       flow: undefined,
+      connected: false,
       open: true,
     };
     running.push(request);
-    this.#parts.queue.after(this.#parts.options.latencyMs, () => this.#serve(request));
+    const pair = child.connections.get(parent) ?? { open: 0, waiting: [] };
+    child.connections.set(parent, pair);
+    if (pair.open < this.#parts.options.connections) this.#connect(request, pair);
+    else pair.waiting.push(request);
+  }
+
+  #connect(request: Request, pair: Pair): void {
+    pair.open++;
+    request.connected = true;
+    this.#parts.queue.after(wordMs(request.child, request.parent, this.#parts.options), () => this.#serve(request));
+  }
+
+  /** The next that waits for a connection of the same two takes this one's. */
+  #disconnect(request: Request): void {
+    const pair = request.child.connections.get(request.parent);
+    if (pair === undefined) return;
+    if (!request.connected) {
+      const at = pair.waiting.indexOf(request);
+      if (at >= 0) pair.waiting.splice(at, 1);
+      return;
+    }
+    request.connected = false;
+    pair.open--;
+    const next = pair.waiting.shift();
+    if (next !== undefined) this.#connect(next, pair);
+    else if (pair.open === 0) request.child.connections.delete(request.parent);
   }
 
   #serve(request: Request): void {
@@ -172,6 +208,7 @@ export class PieceTraffic {
 
   #endAtChild(request: Request): void {
     request.open = false;
+    this.#disconnect(request);
     const key = fetchKey(request.content, request.piece);
     const running = request.child.fetching.get(key);
     if (running === undefined) return;

@@ -36,7 +36,24 @@ function learnt(hosts: number, pieceSize: number, latencyMs: number, most: numbe
   };
 }
 
+/** As in the lab on shaped links (bench/lab), where words wait in the queues behind the pieces. */
+function shaped(hosts: number, mbit: number, pieceSize: number): Scenario {
+  const rate = mbit * 125_000;
+  return {
+    name: `shaped-${hosts}-${mbit}-${pieceSize / 1024}K`,
+    what: `${hosts} equal hosts at ${mbit} Mbit/s, rates to be learnt, ${pieceSize / 1024} KiB pieces, words wait behind pieces`,
+    options: {
+      ...{ hosts, pieces: 512, pieceSize, rate, seedRate: rate, toldRates: false },
+      ...{ latencyMs: 1, overheadMs: 1, flowQueueBytes: FLOW_QUEUE_BYTES },
+    },
+    judged: 'ratio',
+    most: 1.07,
+  };
+}
+
 const KIB = 1024;
+/** What Linux lets one flow have in its own host's queue at such rates (TCP small queues): two segments of two packets. */
+const FLOW_QUEUE_BYTES = 9_000;
 
 export const SCENARIOS: readonly Scenario[] = [
   ...[4, 8, 16].flatMap((hosts) => [equal(hosts, 128, 1.03), equal(hosts, 256, 1.03)]),
@@ -44,6 +61,11 @@ export const SCENARIOS: readonly Scenario[] = [
   learnt(16, 256 * KIB, 5, 1.08),
   learnt(16, 1024 * KIB, 0.1, 1.06),
   learnt(8, 16_384 * KIB, 1, 1.12),
+  shaped(4, 20, 128 * KIB),
+  shaped(8, 100, 128 * KIB),
+  shaped(8, 100, 256 * KIB),
+  shaped(16, 50, 256 * KIB),
+  shaped(32, 25, 256 * KIB),
   ...[64, 1000, 10_000].flatMap((hosts) => [equal(hosts, 128, 1.02), equal(hosts, 256, 1.02)]),
   {
     name: 'mixed',

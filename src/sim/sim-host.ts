@@ -21,6 +21,8 @@ export type Request = {
   readonly leases: { readonly supernode: number; readonly lease: LeaseId }[];
   readonly startedAt: number;
   flow: Flow | undefined;
+  /** It has one of the connections between the two. */
+  connected: boolean;
   open: boolean;
 };
 
@@ -46,6 +48,8 @@ export class SimHost {
   readonly serving = new Set<Request>();
   /** As a child, by content and piece. */
   readonly fetching = new Map<string, Request[]>();
+  /** As a child, by parent: requests on the way or being answered, and those that wait for their end. */
+  readonly connections = new Map<SimHost, { open: number; readonly waiting: Request[] }>();
   alive = true;
   uploads = true;
   /** Sends nothing for a while. */

@@ -10,7 +10,7 @@ import { Scheduler } from '../scheduler/scheduler.ts';
 import { EventQueue } from './event-queue.ts';
 import { Network } from './network.ts';
 import type { SimOptions } from './options.ts';
-import { PieceTraffic } from './piece-traffic.ts';
+import { PieceTraffic, wordMs } from './piece-traffic.ts';
 import type { Copy, SimHost } from './sim-host.ts';
 import { type SchedulerMaker, SimSupernode, type Wires } from './sim-supernode.ts';
 import { Trace } from './trace.ts';
@@ -137,7 +137,7 @@ export class World implements Wires {
       this.queue.after(delay, () => {
         if (host.alive && stillTrue(host, event)) supernode.receive(event);
       });
-    send(host.seed ? 0 : this.options.latencyMs);
+    send(host.seed ? 0 : wordMs(host, this.seedHost, this.options));
     if (this.#noisy && repeatedMessages > 0 && this.random.chance(repeatedMessages)) {
       send(this.options.latencyMs + this.random.between(0, 200));
     }
@@ -160,7 +160,7 @@ export class World implements Wires {
     if (this.#noisy && this.random.chance(this.options.faults.lostMessages)) return;
     const child = this.#hostOf(command.child);
     if (child === undefined) return;
-    this.queue.after(this.options.latencyMs, () => {
+    this.queue.after(wordMs(this.seedHost, child, this.options), () => {
       if (!child.alive) return;
       if (command.type === 'cancel') this.traffic.cancel(supernode, child, command);
       else {
