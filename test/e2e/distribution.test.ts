@@ -39,7 +39,10 @@ const sum = (outcomes: readonly Outcome[], key: 'fromPeers' | 'fromSupernode' | 
 
 function expectMostFromPeers(outcomes: readonly Outcome[], sample: Sample): void {
   expect(sum(outcomes, 'fromSource')).toBe(0);
-  expect(sum(outcomes, 'fromPeers') + sum(outcomes, 'fromSupernode')).toBe(outcomes.length * sample.length);
+  const got = sum(outcomes, 'fromPeers') + sum(outcomes, 'fromSupernode');
+  expect(got).toBeGreaterThanOrEqual(outcomes.length * sample.length);
+  // On a busy machine a late piece may come twice: that is what a hedge costs, and it has its limit.
+  expect(got).toBeLessThanOrEqual(outcomes.length * sample.length * 1.01);
   expect(sum(outcomes, 'fromPeers') / (outcomes.length * sample.length)).toBeGreaterThan(0.8);
 }
 
