@@ -15,7 +15,6 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AGENT_NODE_FLAGS } from '../src/dfget/agent-start.ts';
 
 export const ROOT = new URL('..', import.meta.url).pathname.replace(/\/$/, '');
 const TICKS_PER_SECOND = 100;
@@ -92,9 +91,7 @@ http { log_format reads '$request_method $uri $body_bytes_sent'; access_log ${th
   async agent(ip: string, ...flags: string[]): Promise<Agent> {
     const home = `${this.dir}/home-${ip}`;
     const args = ['server', '--ip', ip, '--home', home, '--node', this.node, '--alivetime', '0s', ...flags];
-    // As dfget starts it.
-    const command = [...AGENT_NODE_FLAGS, `${ROOT}/bin/dfget.mjs`, ...args];
-    const child = this.#start(`agent-${ip}`, process.execPath, command);
+    const child = this.#node(`agent-${ip}`, `${ROOT}/bin/dfget.mjs`, args);
     await until(() => existsSync(`${home}/agent.sock`), `agent ${ip}`);
     return { ip, home, pid: child.pid ?? 0 };
   }

@@ -18,9 +18,6 @@ const START_TIMEOUT_MS = 20_000;
 /** Only for what the folder watch does not see: an agent of ours that ended, a lock whose owner died. */
 const LOOK_AGAIN_MS = 100;
 
-/** An agent moves bytes that are not on the heap: a large young generation would only cost memory (25 to 30 MiB). */
-export const AGENT_NODE_FLAGS = ['--max-semi-space-size=4'];
-
 export type AgentStart = {
   readonly home: string;
   /** Program and arguments of `dfget server`. They hold no secret: every user of the machine can read them. */
@@ -33,7 +30,6 @@ export function agentCommand(flags: AgentFlags, home: string): [string, ...strin
     given === undefined ? [] : [`--${name}=${given}${unit}`];
   return [
     process.execPath,
-    ...AGENT_NODE_FLAGS,
     process.argv[1] ?? '',
     'server',
     `--home=${home}`,

@@ -5,12 +5,14 @@
  */
 import type { BufferPool } from '../io/buffers.ts';
 import { sameBytes, sha256 } from '../io/hash.ts';
+import { FIRST_PORTION_BYTES, nextPortion } from '../io/portion.ts';
 import { sleep } from '../io/sleep.ts';
 import { Fault } from '../protocol/faults.ts';
 import { namesBytes } from '../protocol/identity.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
 import { pieceCount } from '../protocol/piece.ts';
 import type { SourceFacts, TaskSpec } from '../protocol/task.ts';
+import type { ByteStream } from '../source/byte-stream.ts';
 import { placeOf, type SourceAnswer, type SourceBody, type SourceRequest } from '../source/source.ts';
 import { canResume, type Likeness, likeness } from '../source/validators.ts';
 import type { StoredContent } from '../store/store.ts';
@@ -157,46 +159,53 @@ class Pouring {
   }
 
   /** True when it stopped before the body's end, having all that was wanted. */
-  async #pour(answer: SourceBody): Promise<boolean> {
-    const { key, signal } = this.#job;
-    for await (const chunk of answer.body) {
-      if (signal.aborted) throw new Fault('cancelled', 'the read of the source was stopped');
-      const wait = this.#parts.bandwidth.take(key, chunk.length);
-      if (wait > 0) await sleep(wait, signal);
-      let rest = chunk;
-      while (rest.length > 0) {
-        const taken = await this.#takeFrom(rest);
-        if (taken === 0) {
-          await this.#writing;
-          return true;
+  async #pour({ body }: SourceBody): Promise<boolean> {
+    const { signal } = this.#job;
+    try {
+      for (;;) {
+        if (signal.aborted) throw new Fault('cancelled', 'the read of the source was stopped');
+        const { pieceSize, length } = this.#content.shape;
+        const piece = Math.floor(this.#position / pieceSize);
+        if (this.#job.end !== null && piece >= this.#job.end) return this.#enough();
+        if (length !== null && this.#position >= length) {
+          if ((await body.fill(Buffer.alloc(1))) === 0) return false;
+          throw new Fault('source-lied', 'the source sends more than it said');
         }
-        rest = rest.subarray(taken);
+        // The rest is read by ranges of its own; where there are none the read has to go on.
+        const unwanted = this.#unwanted(piece);
+        if (unwanted && readableInRanges(this.#content, this.#job.proofs)) return this.#enough();
+        const size = Math.min((piece + 1) * pieceSize, length ?? Number.POSITIVE_INFINITY) - this.#position;
+        this.#buffer = await this.#parts.pool.acquire(size, signal);
+        await this.#read(body, this.#buffer);
+        if (this.#filled < size) return false;
+        if (unwanted) this.#drop();
+        else await this.#hand(piece);
       }
+    } finally {
+      body.close();
     }
-    return false;
   }
 
-  /** Bytes used of the chunk, which all belong to one piece; 0 = no more are wanted. */
-  async #takeFrom(chunk: Uint8Array): Promise<number> {
-    const { pieceSize, length } = this.#content.shape;
-    const piece = Math.floor(this.#position / pieceSize);
-    if (this.#job.end !== null && piece >= this.#job.end) return 0;
-    if (length !== null && this.#position >= length)
-      throw new Fault('source-lied', 'the source sends more than it said');
-    const pieceEnd = Math.min((piece + 1) * pieceSize, length ?? Number.POSITIVE_INFINITY);
-    const taken = Math.min(chunk.length, pieceEnd - this.#position);
-    const fresh = this.#buffer === undefined;
-    if (fresh && this.#unwanted(piece)) {
-      // The rest is read by ranges of its own; where there are none the read has to go on.
-      if (readableInRanges(this.#content, this.#job.proofs)) return 0;
-    } else {
-      this.#buffer ??= await this.#parts.pool.acquire(pieceEnd - piece * pieceSize, this.#job.signal);
-      this.#buffer.set(chunk.subarray(0, taken), this.#filled);
-      this.#filled += taken;
+  async #enough(): Promise<true> {
+    await this.#writing;
+    return true;
+  }
+
+  /** Fills the buffer, in portions that suit the limits where there are any; less than its length = the end. */
+  async #read(body: ByteStream, buffer: Buffer): Promise<void> {
+    const { bandwidth } = this.#parts;
+    const { key, signal } = this.#job;
+    let portion = bandwidth.limits(key) ? FIRST_PORTION_BYTES : buffer.length;
+    while (this.#filled < buffer.length) {
+      const part = buffer.subarray(this.#filled, this.#filled + portion);
+      const filled = await body.fill(part);
+      this.#filled += filled;
+      this.#position += filled;
+      const wait = bandwidth.take(key, filled);
+      if (wait > 0) await sleep(wait, signal);
+      if (filled < part.length) return;
+      portion = nextPortion(portion, wait, buffer.length);
     }
-    this.#position += taken;
-    if (this.#buffer !== undefined && this.#position === pieceEnd) await this.#hand(piece);
-    return taken;
   }
 
   #unwanted(piece: PieceIndex): boolean {
@@ -217,7 +226,6 @@ class Pouring {
     await this.#writing;
     if (this.#content.held.has(piece)) {
       this.#drop();
-      this.#filled = 0;
       return;
     }
     this.#buffer = undefined;
@@ -246,5 +254,6 @@ class Pouring {
   #drop(): void {
     if (this.#buffer !== undefined) this.#parts.pool.release(this.#buffer);
     this.#buffer = undefined;
+    this.#filled = 0;
   }
 }

@@ -6,6 +6,7 @@ import { openAllowed } from '../io/allowed-file.ts';
 import { closeFile, readAt, type Stamp, stampOf } from '../io/disk.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { SourceFacts } from '../protocol/task.ts';
+import { IteratedBytes } from './byte-stream.ts';
 import type { Source, SourceAnswer, SourceRequest } from './source.ts';
 
 const READ_BYTES = 512 * 1024;
@@ -45,7 +46,7 @@ async function open({ url, range, ifRange, ifChanged, signal }: SourceRequest, r
     length,
     facts,
     freshForMs: null,
-    body: bodyOf(file),
+    body: new IteratedBytes(bodyOf(file)),
   } satisfies SourceAnswer;
 }
 

@@ -76,7 +76,7 @@ async function open(request: SourceRequest, endpoint: string, http: HttpReader):
   const { lastModified: _, ...facts } = answer.facts;
   const found = linked === undefined ? answer.facts : { ...facts, etag: linkedEtag(linked) };
   if (ifRange !== undefined && answer.start > 0 && likeness(found, ifRange) !== 'same') {
-    await leave(answer.body);
+    answer.body.close();
     throw new Fault('source-changed', `hf://${repo}/${path} is another content than before`);
   }
   return { ...answer, facts: found, freshForMs };
@@ -92,10 +92,6 @@ function linkedEtag(text: string): string {
 
 function isLinked(etag: string | undefined): boolean {
   return etag?.startsWith('"hf-') === true;
-}
-
-async function leave(body: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const _ of body) return;
 }
 
 /** With the reader's own token where the asker gave none. */

@@ -1,56 +1,86 @@
 /** The bytes of one answer, counted against what its head announced. */
-import { errors, type request } from 'undici';
+import { errors } from 'undici';
 import { Fault } from '../protocol/faults.ts';
-
-export type HttpAnswer = Awaited<ReturnType<typeof request>>;
+import type { ByteStream } from './byte-stream.ts';
+import type { HttpAnswer } from './http-exchange.ts';
 
 /** What is read of a body that nobody wants, so that its connection can be used again. */
 const MAX_DRAIN_BYTES = 64 * 1024;
 
-export async function* bodyOf(answer: HttpAnswer, bytes: number | null, where: string): AsyncGenerator<Uint8Array> {
-  let seen = 0;
-  try {
-    for await (const part of answer.body) {
-      const data = part as Uint8Array;
-      seen += data.length;
-      if (bytes !== null && seen > bytes)
-        throw new Fault('source-lied', `${where} sent more than the ${bytes} bytes it announced`);
-      yield data;
-    }
-  } catch (error) {
-    throw bodyFault(error, { seen, bytes, where });
-  } finally {
-    close(answer);
-  }
-  if (bytes !== null && seen !== bytes) {
-    throw new Fault('source-lied', `${where} sent ${seen} of the ${bytes} bytes it announced`);
-  }
+/** `bytes` null = as many as come. Faults: source-lied, source-unreachable, cancelled. */
+export function bodyOf(answer: HttpAnswer, bytes: number | null, where: string): ByteStream {
+  return new CountedBody(answer.body, bytes, where);
 }
 
-function bodyFault(error: unknown, at: { seen: number; bytes: number | null; where: string }): Fault {
-  if (error instanceof Fault) return error;
-  const of = at.bytes === null ? '' : ` of ${at.bytes}`;
-  if (error instanceof errors.BodyTimeoutError) {
-    return new Fault('source-unreachable', `${at.where} stalled after ${at.seen}${of} bytes`, { cause: error });
+class CountedBody implements ByteStream {
+  readonly #body: ByteStream;
+  readonly #bytes: number | null;
+  readonly #where: string;
+  #seen = 0;
+
+  constructor(body: ByteStream, bytes: number | null, where: string) {
+    this.#body = body;
+    this.#bytes = bytes;
+    this.#where = where;
   }
-  if (isAbort(error)) return new Fault('cancelled', 'the read of the source was cancelled', { cause: error });
-  if (at.bytes !== null && isEarlyEnd(error)) {
-    return new Fault('source-lied', `${at.where} ended after ${at.seen}${of} bytes`, { cause: error });
+
+  async fill(into: Uint8Array, least = into.length): Promise<number> {
+    const filled = await this.#body.fill(into, least).catch((error: unknown) => {
+      throw this.#fault(error);
+    });
+    this.#count(filled, filled < least);
+    return filled;
   }
-  return new Fault('source-unreachable', `${at.where} broke off after ${at.seen}${of} bytes: ${reason(error)}`, {
-    cause: error,
-  });
+
+  close(): void {
+    this.#body.close();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of this.#body) {
+        this.#count(chunk.length, false);
+        yield chunk;
+      }
+    } catch (error) {
+      throw this.#fault(error);
+    }
+    this.#count(0, true);
+  }
+
+  #count(bytes: number, ended: boolean): void {
+    this.#seen += bytes;
+    const announced = this.#bytes;
+    if (announced === null || this.#seen === announced) return;
+    if (this.#seen > announced) {
+      this.close();
+      throw new Fault('source-lied', `${this.#where} sent more than the ${announced} bytes it announced`);
+    }
+    if (ended)
+      throw new Fault('source-lied', `${this.#where} sent ${this.#seen} of the ${announced} bytes it announced`);
+  }
+
+  #fault(error: unknown): Fault {
+    if (error instanceof Fault) return error;
+    const at = `${this.#seen}${this.#bytes === null ? '' : ` of ${this.#bytes}`} bytes`;
+    const cause = { cause: error };
+    if (error instanceof errors.BodyTimeoutError) {
+      return new Fault('source-unreachable', `${this.#where} stalled after ${at}`, cause);
+    }
+    if (isAbort(error)) return new Fault('cancelled', 'the read of the source was cancelled', cause);
+    if (this.#bytes !== null && isEarlyEnd(error)) {
+      return new Fault('source-lied', `${this.#where} ended after ${at}`, cause);
+    }
+    return new Fault('source-unreachable', `${this.#where} broke off after ${at}: ${reason(error)}`, cause);
+  }
 }
 
 /** Nobody wants the body: a short one is read to its end, a long one closes the connection. Its errors are no news. */
-export function discard(answer: HttpAnswer): void {
-  answer.body.on('error', () => {});
-  answer.body.dump({ limit: MAX_DRAIN_BYTES }).catch(() => {});
-}
-
-function close(answer: HttpAnswer): void {
-  answer.body.on('error', () => {});
-  if (!answer.body.destroyed && !answer.body.readableEnded) answer.body.destroy();
+export function discard({ body }: HttpAnswer): void {
+  body
+    .fill(Buffer.allocUnsafe(MAX_DRAIN_BYTES))
+    .catch(() => 0)
+    .finally(() => body.close());
 }
 
 export function isAbort(error: unknown): boolean {

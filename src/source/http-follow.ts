@@ -2,10 +2,11 @@
  * One GET with its redirects, followed by hand so that credentials never reach another origin. What goes wrong before the
  * answer's head is named here by who is to blame.
  */
-import { errors, request as undiciRequest } from 'undici';
+import { errors } from 'undici';
 import { Fault } from '../protocol/faults.ts';
 import type { Dispatchers } from './dispatchers.ts';
-import { discard, type HttpAnswer, isAbort, reason } from './http-body.ts';
+import { discard, isAbort, reason } from './http-body.ts';
+import { exchange, type HttpAnswer } from './http-exchange.ts';
 import { type HeaderMap, headerOf } from './http-headers.ts';
 import type { SourceRequest } from './source.ts';
 import { strongValidator } from './validators.ts';
@@ -88,19 +89,17 @@ function requestHeaders(request: SourceRequest, url: URL): Headers {
 }
 
 async function send(url: URL, headers: Headers, request: SourceRequest, dispatchers: Dispatchers): Promise<HttpAnswer> {
-  const bare = new URL(url);
-  bare.username = '';
-  bare.password = '';
-  bare.hash = '';
+  const options = {
+    origin: url.origin,
+    path: `${url.pathname}${url.search}`,
+    method: 'GET',
+    headers: headers.flat(),
+    headersTimeout: request.stallMs,
+    bodyTimeout: request.stallMs,
+  };
   try {
-    return await undiciRequest(bare, {
-      method: 'GET',
-      headers: headers.flat(),
-      dispatcher: dispatchers.get(request.insecure ?? false, request.cacerts ?? []),
-      headersTimeout: request.stallMs,
-      bodyTimeout: request.stallMs,
-      ...(request.signal === undefined ? {} : { signal: request.signal }),
-    });
+    const dispatcher = dispatchers.get(request.insecure ?? false, request.cacerts ?? []);
+    return await exchange(dispatcher, options, request.signal);
   } catch (error) {
     if (isAbort(error)) throw new Fault('cancelled', 'the read of the source was cancelled', { cause: error });
     if (error instanceof errors.InvalidArgumentError) {

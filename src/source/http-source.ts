@@ -4,8 +4,10 @@
  */
 import { withAttempts } from '../io/attempts.ts';
 import { Fault } from '../protocol/faults.ts';
+import { IteratedBytes } from './byte-stream.ts';
 import { createDispatchers, type Dispatchers } from './dispatchers.ts';
-import { bodyOf, discard, type HttpAnswer } from './http-body.ts';
+import { bodyOf, discard } from './http-body.ts';
+import type { HttpAnswer } from './http-exchange.ts';
 import { follow, type HeadObserver, shownUrl } from './http-follow.ts';
 import {
   contentRange,
@@ -73,7 +75,7 @@ async function open(request: SourceRequest, { dispatchers, wallNow, observe }: W
   if (statusCode === 416 && request.range !== undefined) {
     discard(answer);
     if (request.range.start > 0) throw new Fault('source-changed', `${shownUrl(url)} is shorter than it was`);
-    return { type: 'body', start: 0, length: 0, facts, freshForMs: fresh, body: nothing() };
+    return { type: 'body', start: 0, length: 0, facts, freshForMs: fresh, body: new IteratedBytes(nothing()) };
   }
   if (statusCode !== 200 && statusCode !== 206) {
     discard(answer);

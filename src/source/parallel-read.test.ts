@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../protocol/faults.ts';
 import type { SourceFacts } from '../protocol/task.ts';
+import { IteratedBytes } from './byte-stream.ts';
 import { type Open, openInParallel as openWith, type ParallelOptions, PartsAhead } from './parallel-read.ts';
 import type { SourceAnswer, SourceRequest } from './source.ts';
 
@@ -59,7 +60,7 @@ function sourceOf(data: Buffer, told: Told = {}) {
       length: told.noLength ? null : data.length,
       facts: changed ? { ...facts, etag: '"b"' } : facts,
       freshForMs: null,
-      body: body(),
+      body: new IteratedBytes(body()),
     };
   };
   return { open, seen };
@@ -165,7 +166,7 @@ describe('a content read by several ranges', () => {
         }
       }
       const rest = end < length ? { end } : {};
-      return { type: 'body', start, ...rest, length, facts: FACTS, freshForMs: null, body: body() };
+      return { type: 'body', start, ...rest, length, facts: FACTS, freshForMs: null, body: new IteratedBytes(body()) };
     };
     const options = { connections: 2, partBytes: length / 2, random, ahead: new PartsAhead(0) };
     const answer = await openInParallel(open, REQUEST, options);

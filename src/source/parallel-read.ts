@@ -7,6 +7,7 @@
 import { type Backoff, backoffMs } from '../base/backoff.ts';
 import { sleep } from '../io/sleep.ts';
 import { Fault } from '../protocol/faults.ts';
+import { IteratedBytes } from './byte-stream.ts';
 import type { SourceAnswer, SourceBody, SourceRequest } from './source.ts';
 import { canResume, likeness } from './validators.ts';
 
@@ -59,16 +60,12 @@ export async function openInParallel(
   if (answer.type === 'unchanged' || answer.end === undefined) return answer;
   const { length, facts } = answer;
   if (length === null || !canResume(facts)) {
-    await leave(answer);
+    answer.body.close();
     return open(request);
   }
   const { end: _, ...whole } = answer;
   const parts = new PartReader({ open, request: { ...request, ifRange: facts }, random });
-  return { ...whole, body: inOrder(parts, answer, { length, connections, ahead, partBytes }) };
-}
-
-async function leave(answer: SourceBody): Promise<void> {
-  for await (const _ of answer.body) return;
+  return { ...whole, body: new IteratedBytes(inOrder(parts, answer, { length, connections, ahead, partBytes })) };
 }
 
 type Cut = {
@@ -230,7 +227,7 @@ class PartReader {
     // A source that finds another content under If-Range sends all of it.
     const asked = answer.type === 'body' && answer.start === start && (answer.end ?? answer.length) === end;
     if (asked && (ifRange === undefined || likeness(answer.facts, ifRange) !== 'other')) return answer;
-    if (answer.type === 'body') await leave(answer);
+    if (answer.type === 'body') answer.body.close();
     throw new Fault('source-changed', 'the content changed at the source while it was read');
   }
 }

@@ -124,12 +124,12 @@ export class RegistryRepository {
       ...(signal === undefined ? {} : { signal }),
     };
     const { answer } = await follow(request, this.#parts.dispatchers, undefined);
-    const parts: Buffer[] = [];
+    const parts: Uint8Array[] = [];
     let bytes = 0;
     try {
       for await (const part of answer.body) {
-        parts.push(part as Buffer);
-        bytes += (part as Buffer).length;
+        parts.push(part);
+        bytes += part.length;
         if (bytes > MAX_BODY_BYTES) throw new Fault('source-lied', `${new URL(url).host} answered too much`);
       }
     } catch (error) {

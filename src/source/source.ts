@@ -1,5 +1,6 @@
 /** The port to where contents come from. One file per kind of source; `sources.ts` picks by the URL's scheme. */
 import type { Digest, SourceFacts, TaskSpec } from '../protocol/task.ts';
+import type { ByteStream } from './byte-stream.ts';
 
 /** What of a task a source must know to read it in the asker's place. Holds secrets. */
 export type SourcePlace = Pick<TaskSpec, 'url' | 'headers' | 'insecure' | 'cacerts' | 's3' | 'signature'>;
@@ -29,8 +30,8 @@ export type SourceAnswer =
       readonly facts: SourceFacts;
       /** How long the source says that it stays fresh; null = not said. */
       readonly freshForMs: number | null;
-      /** The bytes as they come. Leaving the loop early closes the connection. Throws Faults. */
-      readonly body: AsyncIterable<Uint8Array>;
+      /** Left before its end it must be closed, as leaving a loop over it does. */
+      readonly body: ByteStream;
     };
 
 export type SourceBody = Extract<SourceAnswer, { type: 'body' }>;

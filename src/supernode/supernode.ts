@@ -110,7 +110,7 @@ export async function startSupernode(
     log,
     secret: home.secret,
     openSource: (request) => sources.open({ ...request, stallMs: settings.sourceStallTime }),
-    take: (bytes) => rates.take('read', bytes, clock.now()),
+    take: rates.bytesPerSecond === undefined ? undefined : (bytes) => rates.take('read', bytes, clock.now()),
     delay: (ms) => sleep(ms),
     random: Math.random,
     unique: () => randomHex(8),

@@ -1,8 +1,10 @@
 /** A week of 10,000 tasks a day, on a clock that is moved by hand: what nobody uses leaves every map. */
+
 import { describe, expect, test } from 'vitest';
 import { Random } from '../base/random.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { TaskSpec } from '../protocol/task.ts';
+import { IteratedBytes } from '../source/byte-stream.ts';
 import type { SourceAnswer } from '../source/source.ts';
 import { bytesOf } from '../store/content.fixture.ts';
 import { EXPIRE_MS, SimpleHost, supernodeInMemory } from './memory.fixture.ts';
@@ -27,7 +29,7 @@ async function openSource({ url }: { readonly url: string }): Promise<SourceAnsw
     length: BYTES.length,
     facts: { ranges: true, etag: '"1"' },
     freshForMs: DAY_MS,
-    body,
+    body: new IteratedBytes(body),
   };
 }
 

@@ -1,4 +1,5 @@
 /** A cache over a store in memory and a source that does as it is told, for tests. */
+
 import { ManualClock } from '../../base/clock.ts';
 import { BufferPool } from '../../io/buffers.ts';
 import { sha256Hex, taskIdOf } from '../../io/hash.ts';
@@ -7,6 +8,7 @@ import { Fault } from '../../protocol/faults.ts';
 import { taskIdentity } from '../../protocol/identity.ts';
 import type { ContentId, TaskId } from '../../protocol/ids.ts';
 import type { Manifest, SourceFacts, TaskSpec } from '../../protocol/task.ts';
+import { IteratedBytes } from '../../source/byte-stream.ts';
 import type { SourceAnswer, SourceRequest } from '../../source/source.ts';
 import { MemoryStore } from '../../store/memory-store.ts';
 import type { Marks } from '../../store/watermarks.ts';
@@ -53,7 +55,14 @@ export class ScriptedSource {
     const freshForMs = served.freshForMs ?? null;
     if (etag !== undefined && ifChanged?.etag === etag) return { type: 'unchanged', facts, freshForMs };
     const start = range !== undefined && ranges && request.ifRange?.etag === etag ? range.start : 0;
-    return { type: 'body', start, length: bytes.length, facts, freshForMs, body: this.#body(served, start) };
+    return {
+      type: 'body',
+      start,
+      length: bytes.length,
+      facts,
+      freshForMs,
+      body: new IteratedBytes(this.#body(served, start)),
+    };
   };
 
   async *#body({ bytes, cutAt }: Served, start: number): AsyncGenerator<Uint8Array> {

@@ -52,8 +52,8 @@ export type CacheParts = KnownParts & {
   readonly clock: Clock;
   readonly log: Log;
   readonly openSource: (request: SourceRequest) => Promise<SourceAnswer>;
-  /** Milliseconds to wait after so many bytes from a source. */
-  readonly take: (bytes: number) => number;
+  /** Milliseconds to wait after so many bytes from a source; undefined = there is no limit. */
+  readonly take: ((bytes: number) => number) | undefined;
   readonly delay: (ms: number) => Promise<void>;
   readonly random: () => number;
   readonly unique: () => string;

@@ -7,9 +7,11 @@ import { backoffMs } from '../../base/backoff.ts';
 import { restMs } from '../../io/attempts.ts';
 import type { BufferPool } from '../../io/buffers.ts';
 import { DigestBuilder, digestAlgorithmOf, sameBytes, sha256 } from '../../io/hash.ts';
+import { FIRST_PORTION_BYTES, nextPortion } from '../../io/portion.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { type ContentShape, pieceCount } from '../../protocol/piece.ts';
 import type { Digest, SourceFacts } from '../../protocol/task.ts';
+import type { ByteStream } from '../../source/byte-stream.ts';
 import type { SourceAnswer } from '../../source/source.ts';
 import { canResume } from '../../source/validators.ts';
 import type { StoredContent } from '../../store/store.ts';
@@ -21,8 +23,8 @@ export type FillParts = {
   readonly pool: BufferPool;
   /** Reads from this byte on, if the content is still the one of the facts. */
   readonly reopen: (start: number, facts: SourceFacts) => Promise<BodyAnswer>;
-  /** Milliseconds to wait after so many bytes. */
-  readonly take: (bytes: number) => number;
+  /** Milliseconds to wait after so many bytes; undefined = there is no limit. */
+  readonly take: ((bytes: number) => number) | undefined;
   readonly delay: (ms: number) => Promise<void>;
   readonly random: () => number;
   readonly signal: AbortSignal;
@@ -94,47 +96,59 @@ export class Fill {
   }
 
   async #pour(answer: BodyAnswer): Promise<ContentShape> {
+    const { body, start } = answer;
     const { pieceSize } = this.#content.shape;
-    if (answer.start % pieceSize !== 0 || answer.start > this.#next * pieceSize) {
-      throw new Fault('source-lied', 'the source sent another range than it was asked for');
-    }
-    let piece = answer.start / pieceSize;
-    if (piece < this.#next || piece === 0) await this.#rehash(0, piece);
-    this.#next = piece;
-    let buffer: Buffer | undefined;
-    let filled = 0;
     try {
-      for await (const chunk of answer.body) {
-        const wait = this.#parts.take(chunk.length);
-        if (wait > 0) await this.#parts.delay(wait);
-        for (let at = 0; at < chunk.length; ) {
-          buffer ??= await this.#parts.pool.acquire(pieceSize, this.#parts.signal);
-          const count = Math.min(chunk.length - at, pieceSize - filled);
-          buffer.set(chunk.subarray(at, at + count), filled);
-          at += count;
-          filled += count;
-          if (filled < pieceSize) continue;
-          const full = buffer;
-          buffer = undefined;
-          filled = 0;
-          await this.#keep(piece++, full, pieceSize);
-        }
+      if (start % pieceSize !== 0 || start > this.#next * pieceSize) {
+        throw new Fault('source-lied', 'the source sent another range than it was asked for');
       }
-      if (buffer !== undefined && filled > 0) {
-        const rest = buffer;
-        buffer = undefined;
-        await this.#keep(piece++, rest, filled);
-        return this.#ended((piece - 1) * pieceSize + filled);
+      let piece = start / pieceSize;
+      if (piece < this.#next || piece === 0) await this.#rehash(0, piece);
+      this.#next = piece;
+      for (;;) {
+        const size = this.#sizeOf(piece);
+        if (size === 0) return this.#ended((this.#content.shape.length ?? 0) + (await body.fill(Buffer.alloc(1))));
+        const buffer = await this.#parts.pool.acquire(size, this.#parts.signal);
+        const filled = await this.#read(body, buffer).catch((error: unknown) => {
+          this.#parts.pool.release(buffer);
+          throw error;
+        });
+        if (filled < size) return await this.#ended(piece * pieceSize + filled, { piece, buffer });
+        await this.#keep(piece++, buffer, filled);
       }
-      return this.#ended(piece * pieceSize);
     } finally {
-      if (buffer !== undefined) this.#parts.pool.release(buffer);
+      body.close();
     }
   }
 
-  /** The body came to its proper end: the length is known now, if it was not. */
-  async #ended(length: number): Promise<ContentShape> {
+  /** Bytes of a piece as far as the length is known; 0 = past the end. */
+  #sizeOf(piece: number): number {
+    const { length, pieceSize } = this.#content.shape;
+    return length === null ? pieceSize : Math.max(0, Math.min(pieceSize, length - piece * pieceSize));
+  }
+
+  /** Fills the buffer, in portions that suit the limit where there is one; less than its length = the end. */
+  async #read(body: ByteStream, buffer: Buffer): Promise<number> {
+    const { take, delay } = this.#parts;
+    if (take === undefined) return body.fill(buffer);
+    let portion = FIRST_PORTION_BYTES;
+    for (let at = 0; ; ) {
+      const part = buffer.subarray(at, Math.min(buffer.length, at + portion));
+      const filled = await body.fill(part);
+      at += filled;
+      const wait = take(filled);
+      if (wait > 0) await delay(wait);
+      if (filled < part.length || at === buffer.length) return at;
+      portion = nextPortion(portion, wait, buffer.length);
+    }
+  }
+
+  /** The body came to its proper end: the length is known now, if it was not. `rest` is what of a piece came last. */
+  async #ended(length: number, rest?: { readonly piece: number; readonly buffer: Buffer }): Promise<ContentShape> {
     const { shape } = this.#content;
+    const bytes = rest === undefined ? 0 : length - rest.piece * shape.pieceSize;
+    if (rest !== undefined && (bytes === 0 || shape.length !== null)) this.#parts.pool.release(rest.buffer);
+    else if (rest !== undefined) await this.#keep(rest.piece, rest.buffer, bytes);
     if (shape.length !== null && shape.length !== length) {
       throw new Fault('source-lied', `the source sent ${length} of the ${shape.length} bytes it had announced`);
     }

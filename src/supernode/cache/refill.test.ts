@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Manifest, SourceFacts } from '../../protocol/task.ts';
+import { IteratedBytes } from '../../source/byte-stream.ts';
 import type { SourceBody } from '../../source/source.ts';
 import { requireSame } from './refill.ts';
 
@@ -19,7 +20,7 @@ function judge(
     length,
     facts: of(now),
     freshForMs: null,
-    body: (async function* () {})(),
+    body: new IteratedBytes((async function* () {})()),
   };
   try {
     requireSame(known, answer);
