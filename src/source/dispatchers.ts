@@ -4,6 +4,7 @@
  */
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { trustedCertificates } from '../io/trusted-certificates.ts';
+import { bulkConnector, MAX_HEAD_BYTES } from './bulk-connect.ts';
 
 const MAX_KINDS = 32;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -46,15 +47,12 @@ function makeDispatcher(insecure: boolean, cacerts: readonly string[], env: Env)
     rejectUnauthorized: !insecure,
     ...(cacerts.length === 0 ? {} : { ca: [...trustedCertificates(), ...cacerts] }),
   };
-  const options = {
-    connect: { timeout: CONNECT_TIMEOUT_MS, ...tls },
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    // HTTP/2 costs several times the CPU per byte and gains nothing for one long body.
-    allowH2: false,
-  };
+  // HTTP/2 costs several times the CPU per byte and gains nothing for one long body.
+  const connect = { timeout: CONNECT_TIMEOUT_MS, allowH2: false, ...tls };
+  const options = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEAD_BYTES, allowH2: false };
   const httpProxy = env.http_proxy || env.HTTP_PROXY || '';
   const httpsProxy = env.https_proxy || env.HTTPS_PROXY || '';
-  if (httpProxy === '' && httpsProxy === '') return new Agent(options);
+  if (httpProxy === '' && httpsProxy === '') return new Agent({ ...options, connect: bulkConnector(connect) });
   const noProxy = env.no_proxy || env.NO_PROXY || '';
-  return new EnvHttpProxyAgent({ ...options, httpProxy, httpsProxy, noProxy, requestTls: tls });
+  return new EnvHttpProxyAgent({ ...options, connect, httpProxy, httpsProxy, noProxy, requestTls: tls });
 }
