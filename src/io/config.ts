@@ -8,6 +8,7 @@ import { parse as parseYaml, stringify as printYaml } from 'yaml';
 import { z } from 'zod';
 import { parseDuration, parseRate, parseSize } from '../base/units.ts';
 import { Fault } from '../protocol/faults.ts';
+import { MAX_WEIGHT } from '../protocol/member.ts';
 
 export type Layer = 'flag' | 'env' | 'file' | 'default';
 
@@ -104,6 +105,7 @@ export const setting = {
   text: z.string().min(1),
   port: z.coerce.number().int().min(0).max(65535),
   count: z.coerce.number().int().min(0),
+  weight: z.coerce.number().positive().max(MAX_WEIGHT),
   size: unit(parseSize).refine((bytes) => bytes >= 0, 'must not be negative'),
   rate: unit(parseRate).refine((bytes) => bytes > 0, 'must be above 0; leave it out for no limit'),
   duration: unit((text) => parseDuration(text)).refine((ms) => Number.isFinite(ms), 'must be a duration'),

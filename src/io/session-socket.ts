@@ -41,21 +41,22 @@ export class SessionSocket<Out, In> {
   #error: Error | undefined;
   #heardAt = performance.now();
   #heartbeat: NodeJS.Timeout | undefined;
+  #heartbeatMs: number;
+  /** Pings since anything was heard. */
+  #unanswered = 0;
   #goodbye: NodeJS.Timeout | undefined;
   #resolveClosed: () => void = () => undefined;
 
   constructor(socket: WebSocket, plan: SocketPlan<In>) {
     this.#socket = socket;
     this.#plan = plan;
+    this.#heartbeatMs = plan.limits.heartbeatMs;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
     socket.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary));
-    const heard = () => {
-      this.#heardAt = performance.now();
-    };
-    socket.on('pong', heard);
-    socket.on('ping', heard);
+    socket.on('pong', () => this.#heard());
+    socket.on('ping', () => this.#heard());
     socket.on('error', (error) => {
       this.#error = error;
       // ws closes by itself after an error, but not when the connection never stood.
@@ -73,8 +74,24 @@ export class SessionSocket<Out, In> {
     if (this.#ended || this.#ready) return;
     this.#ready = true;
     this.#heardAt = performance.now();
-    this.#heartbeat = setInterval(() => this.#beat(), this.#plan.limits.heartbeatMs);
+    this.#startBeat();
     if (this.#queue.length > 0) this.#askFlush();
+  }
+
+  get heartbeatMs(): number {
+    return this.#heartbeatMs;
+  }
+
+  /** From now on silence is noticed at this rhythm: short while much hangs on the other side, long while nothing does. */
+  set heartbeatMs(millis: number) {
+    if (millis === this.#heartbeatMs) return;
+    this.#heartbeatMs = millis;
+    if (this.#heartbeat === undefined || this.#ended) return;
+    clearInterval(this.#heartbeat);
+    // What was silent at a slow rhythm is asked before it is judged at a fast one.
+    this.#heard();
+    this.#startBeat();
+    this.#ping();
   }
 
   send(message: Out): void {
@@ -157,7 +174,7 @@ export class SessionSocket<Out, In> {
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
-    this.#heardAt = performance.now();
+    this.#heard();
     if (this.#ended || this.#reason !== undefined) return;
     let messages: readonly In[];
     try {
@@ -170,11 +187,26 @@ export class SessionSocket<Out, In> {
     if (messages.length > 0) this.#plan.onMessages(messages);
   }
 
+  #startBeat(): void {
+    this.#heartbeat = setInterval(() => this.#beat(), this.#heartbeatMs);
+  }
+
+  #heard(): void {
+    this.#heardAt = performance.now();
+    this.#unanswered = 0;
+  }
+
+  /** A process that stood still itself has heard nothing either: only silence after pings of its own counts. */
   #beat(): void {
     const silent = performance.now() - this.#heardAt;
-    const { heartbeatMs } = this.#plan.limits;
-    if (silent >= heartbeatMs * 2.5) this.#drop(this.#lostFault(`nothing heard for ${Math.round(silent)} ms`));
-    else if (silent >= heartbeatMs * 0.5) this.#socket.ping();
+    if (silent >= this.#heartbeatMs * 2.5 && this.#unanswered >= 2)
+      this.#drop(this.#lostFault(`nothing heard for ${Math.round(silent)} ms`));
+    else if (silent >= this.#heartbeatMs * 0.5) this.#ping();
+  }
+
+  #ping(): void {
+    this.#unanswered++;
+    this.#socket.ping();
   }
 
   #lostFault(why: string): Fault {

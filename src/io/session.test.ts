@@ -262,17 +262,22 @@ describe('a session with a bad other side', () => {
     expect((await (await guests.upTo(2))[1]?.closed.first())?.code).toBe('agent-unreachable');
   });
 
-  it('notices one that has vanished', async () => {
-    const { port, guests } = await supernode({ heartbeatMs: 20 });
-    const socket = connect(port, '127.0.0.1');
-    clean.push(() => socket.destroy());
-    const key = 'AAAAAAAAAAAAAAAAAAAAAA==';
-    socket.write(
-      `GET ${PATH} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`,
-    );
-    const reason = await (await guests.first()).closed.first();
-    expect([reason.code, reason.message]).toEqual(['agent-unreachable', expect.stringContaining('nothing heard')]);
-  });
+  it.each([20, 60_000])(
+    'notices one that has vanished, at the rhythm that it is told later (%s ms)',
+    async (heartbeatMs) => {
+      const { port, guests } = await supernode({ heartbeatMs });
+      const socket = connect(port, '127.0.0.1');
+      clean.push(() => socket.destroy());
+      const key = 'AAAAAAAAAAAAAAAAAAAAAA==';
+      socket.write(
+        `GET ${PATH} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`,
+      );
+      const guest = await guests.first();
+      guest.session.heartbeatMs = 20;
+      const reason = await guest.closed.first();
+      expect([reason.code, reason.message]).toEqual(['agent-unreachable', expect.stringContaining('nothing heard')]);
+    },
+  );
 
   it('keeps one that only answers pings', async () => {
     const { url, guests } = await supernode({ heartbeatMs: 10 });

@@ -15,6 +15,8 @@ export type { SessionLimits } from './session-socket.ts';
 
 export interface Session<Out> {
   readonly open: boolean;
+  /** Rhythm at which the silence of the other side is noticed; see SessionLimits. */
+  heartbeatMs: number;
   /** Queues; before the connection stands messages wait. Without effect on a closed session. */
   send(message: Out): void;
   /** Queues one message that is JSON text already: for a message that goes to many. */

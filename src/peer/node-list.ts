@@ -6,11 +6,11 @@
 import { sha256 } from '../io/hash.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { TaskId } from '../protocol/ids.ts';
+import { MAX_WEIGHT, type Member, placeText } from '../protocol/member.ts';
 
 export const SUPERNODE_PORT = 8002;
 /** Nodes in one list. */
 const MAX_NODES = 64;
-const MAX_WEIGHT = 1000;
 
 export type Node = { readonly host: string; readonly port: number; readonly weight: number };
 
@@ -41,7 +41,13 @@ export function parseNodes(texts: readonly string[]): readonly Node[] {
 
 /** `host:port`, with brackets around an IPv6 address. */
 export function placeOf(node: Node): string {
-  return node.host.includes(':') ? `[${node.host}]:${node.port}` : `${node.host}:${node.port}`;
+  return placeText(node.host, node.port);
+}
+
+/** As the cluster itself names it. */
+export function nodeOf({ place, weight }: Member): Node {
+  const { host, portText } = splitPlace(place);
+  return { host, port: Number(portText ?? SUPERNODE_PORT), weight };
 }
 
 /** The nodes with the one that the task belongs to first. */

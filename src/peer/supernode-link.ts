@@ -13,6 +13,7 @@ import { type HostMessage, PROTOCOL_VERSION, type SupernodeMessage } from '../pr
 import type { StoredContent } from '../store/store.ts';
 import { inventoryMessages } from './inventory.ts';
 import { type Node, placeOf } from './node-list.ts';
+import type { View } from './roster.ts';
 
 export type LinkUser = {
   onMessage(message: SupernodeMessage): void;
@@ -32,12 +33,20 @@ export type LinkOptions = {
   contents(): readonly StoredContent[];
   /** Messages for contents that nobody here downloads. */
   onStray(message: SupernodeMessage, link: SupernodeLink): void;
+  /** It is there, and has said who it is. */
+  onUp(): void;
+  /** It is not, or could not be reached. */
+  onDown(wasUp: boolean): void;
+  /** It has said who the members of its cluster are. */
+  onView(): void;
 };
 
 type OpenMessage = Extract<HostMessage, { type: 'open' }>;
 
 /** Having failed this short ago, it is not tried again for one more asker. Milliseconds. */
 const FRESH_FAILURE_MS = 250;
+/** While downloads hang on it, one that has vanished or stands still is noticed within two seconds: two and a half of these. */
+const BUSY_HEARTBEAT_MS = 600;
 
 export class SupernodeLink {
   readonly node: Node;
@@ -45,7 +54,12 @@ export class SupernodeLink {
   readonly #options: LinkOptions;
   #session: Session<HostMessage> | undefined;
   #up = false;
+  #upAt = 0;
+  #untried = true;
+  #keeping = false;
+  #idleHeartbeatMs = 0;
   #supernode = '';
+  #view: View | undefined;
   #failures = 0;
   #failedAt = Number.NEGATIVE_INFINITY;
   #fault = new Fault('supernode-unreachable', 'not tried yet');
@@ -67,6 +81,21 @@ export class SupernodeLink {
     return this.#up;
   }
 
+  /** No attempt has ended yet: it may well be there. */
+  get untried(): boolean {
+    return this.#untried && !this.#closed;
+  }
+
+  /** Since when the session stands. Milliseconds of the clock. */
+  get upAt(): number {
+    return this.#upAt;
+  }
+
+  /** Who the members of its cluster are, as it says; undefined when it is alone, or down. */
+  get view(): View | undefined {
+    return this.#view;
+  }
+
   /** The name that the supernode gave itself; '' before it did. */
   get supernode(): string {
     return this.#supernode;
@@ -77,7 +106,30 @@ export class SupernodeLink {
     return this.#up ? undefined : this.#fault;
   }
 
-  /** Begins to connect and keeps connected until `close`. */
+  /** Keeps connected, as every session is that stood once, until `pause` or `close`; one that failed is tried again in its own time. */
+  keep(): void {
+    if (this.#keeping) return;
+    this.#keeping = true;
+    this.start();
+  }
+
+  /** Does not try again by itself. A session that stands, stands. */
+  pause(): void {
+    this.#keeping = false;
+    clearTimeout(this.#retry);
+  }
+
+  /** Ends the session at once, and is not tried again by itself. */
+  retire(why: string): void {
+    this.pause();
+    const session = this.#session;
+    if (session === undefined) return;
+    const fault = new Fault('cancelled', why);
+    this.#down(fault);
+    session.close(fault);
+  }
+
+  /** Tries to connect, now. */
   start(): void {
     if (this.#up || this.#attempt !== undefined || this.#closed) return;
     clearTimeout(this.#retry);
@@ -98,7 +150,10 @@ export class SupernodeLink {
   }
 
   send(message: HostMessage): void {
-    if (message.type === 'leave') this.#contents.delete(message.content);
+    if (message.type === 'leave') {
+      this.#contents.delete(message.content);
+      this.#pace();
+    }
     if (this.#up) this.#session?.send(message);
   }
 
@@ -106,6 +161,7 @@ export class SupernodeLink {
   open(message: Omit<OpenMessage, 'type' | 'request'>, user: LinkUser): void {
     const request = ++this.#lastRequest;
     this.#requests.set(request, user);
+    this.#pace();
     this.send({ type: 'open', request, ...message });
   }
 
@@ -113,6 +169,7 @@ export class SupernodeLink {
   detach(user: LinkUser): void {
     for (const [request, other] of this.#requests) if (other === user) this.#requests.delete(request);
     for (const [content, other] of this.#contents) if (other === user) this.send({ type: 'leave', content });
+    this.#pace();
   }
 
   close(reason?: Fault): void {
@@ -141,7 +198,7 @@ export class SupernodeLink {
       },
       onClose: (fault) => {
         clearTimeout(patience);
-        this.#down(fault);
+        if (this.#session === session) this.#down(fault);
       },
     });
     this.#session = session;
@@ -158,11 +215,17 @@ export class SupernodeLink {
         // A content that came whole has no swarm.
         if (inline === undefined && user === undefined) this.send({ type: 'leave', content });
         else if (inline === undefined && user !== undefined) this.#contents.set(content, user);
+        this.#pace();
         user?.onMessage(message);
         break;
       }
       case 'refused':
         this.#answered(message.request)?.onMessage(message);
+        this.#pace();
+        break;
+      case 'members':
+        this.#view = message;
+        this.#options.onView();
         break;
       case 'ask-manifest':
       case 'fetch':
@@ -187,13 +250,26 @@ export class SupernodeLink {
   #welcome(message: Extract<SupernodeMessage, { type: 'welcome' }>): void {
     if (this.#up) return;
     this.#up = true;
+    this.#keeping = true;
+    this.#upAt = this.#options.clock.now();
+    this.#untried = false;
     this.#failures = 0;
     this.#supernode = message.supernode;
     for (const part of inventoryMessages(this.#options.contents())) this.send(part);
     if (message.beatMs > 0) this.#beat = setInterval(() => this.send({ type: 'beat' }), message.beatMs);
     this.#options.log.info({ supernode: this.place }, 'connected to the supernode');
+    this.#options.onUp();
     this.#attempt?.resolve();
     this.#attempt = undefined;
+  }
+
+  /** Much hangs on one that somebody waits for; else a thousand idle hosts must cost it nothing. */
+  #pace(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#idleHeartbeatMs ||= session.heartbeatMs;
+    const busy = this.#requests.size + this.#contents.size > 0;
+    session.heartbeatMs = busy ? BUSY_HEARTBEAT_MS : this.#idleHeartbeatMs;
   }
 
   #down(fault: Fault): void {
@@ -201,6 +277,8 @@ export class SupernodeLink {
     clearInterval(this.#beat);
     this.#session = undefined;
     this.#up = false;
+    this.#untried = false;
+    this.#view = undefined;
     this.#fault = fault;
     this.#failedAt = this.#options.clock.now();
     const attempt = this.#attempt;
@@ -208,10 +286,12 @@ export class SupernodeLink {
     const users = new Set([...this.#requests.values(), ...this.#contents.values()]);
     this.#requests.clear();
     this.#contents.clear();
-    if (!this.#closed) this.#retryLater();
+    if (!this.#closed && this.#keeping) this.#retryLater();
+    else this.#failures++;
     if (wasUp || this.#failures === 1) {
       this.#options.log.warn({ supernode: this.place, why: fault.message }, 'the supernode cannot be reached');
     }
+    this.#options.onDown(wasUp);
     attempt?.reject(fault);
     for (const user of users) user.onDown(fault);
   }

@@ -20,6 +20,10 @@ import type { Supernodes } from './supernodes.ts';
  * bytes. At 100 MB/s and below no piece waits.
  */
 const REPORT_GAP_MS = 8;
+/** An earlier supernode of the order must have stayed so long before a running task goes back to it. */
+const SETTLE_MS = 30_000;
+/** The hosts of one that drains leave over this time, not all in one moment. */
+const LEAVE_SPREAD_MS = 300;
 
 export type TaskLinkSink = {
   /** What is on disk of the task, to be said when it is opened. */
@@ -54,7 +58,11 @@ export class TaskLink implements LinkUser {
   #link: SupernodeLink | undefined;
   #inbox: SupernodeMessage[] = [];
   #pumping = false;
+  /** What one supernode has said is dealt with before the next one is asked. */
+  #pumped: Promise<void> = Promise.resolve();
   #waiting = false;
+  #unlisten: () => void = () => undefined;
+  #moving: NodeJS.Timeout | undefined;
   #content: StoredContent | undefined;
   #held: HeldPiece[] = [];
   #failed: FailedPiece[] = [];
@@ -64,6 +72,8 @@ export class TaskLink implements LinkUser {
 
   constructor(options: TaskLinkOptions) {
     this.#options = options;
+    // What one supernode promised no other one keeps.
+    if (options.grant === undefined) this.#unlisten = options.supernodes.onChange(() => this.#review());
   }
 
   get link(): SupernodeLink | undefined {
@@ -108,10 +118,11 @@ export class TaskLink implements LinkUser {
 
   onMessage(message: SupernodeMessage): void {
     this.#inbox.push(message);
-    if (!this.#pumping) void this.#pump();
+    if (!this.#pumping) this.#pumped = this.#pump();
   }
 
   onDown(): void {
+    clearTimeout(this.#moving);
     this.#link = undefined;
     this.#inbox = [];
     if (this.#closing.signal.aborted) return;
@@ -121,6 +132,8 @@ export class TaskLink implements LinkUser {
 
   close(): void {
     this.#flush();
+    this.#unlisten();
+    clearTimeout(this.#moving);
     this.#closing.abort();
     this.#inbox = [];
     this.#link?.detach(this);
@@ -128,8 +141,8 @@ export class TaskLink implements LinkUser {
   }
 
   async #open(): Promise<void> {
-    const { supernodes, task, spec, nodes, grant, sink } = this.#options;
-    const link = this.#link ?? (await supernodes.pick(task, nodes, this.#except));
+    const { task, spec, grant, sink } = this.#options;
+    const link = this.#link ?? (await this.#pick());
     if (this.#closing.signal.aborted) return;
     this.#link = link;
     const having = sink.having();
@@ -140,6 +153,53 @@ export class TaskLink implements LinkUser {
       ...(sink.whole() ? {} : { only: 'window' as const }),
     };
     link.open({ task, spec, ...rest, ...(window === null ? {} : { window }) }, this);
+  }
+
+  #pick(): Promise<SupernodeLink> {
+    const { supernodes, task, nodes, grant } = this.#options;
+    const [place] = nodes;
+    return grant === undefined || place === undefined
+      ? supernodes.pick(task, nodes, this.#except)
+      : supernodes.exactly(place);
+  }
+
+  /**
+   * The members changed, or one came or went. A task leaves a supernode that drains or is no member any more soon, and
+   * one that merely stood in for an earlier one in the task's order once that one has proved to stay: so the hosts of a
+   * task never stay divided, and one that comes and goes does not drag them about.
+   */
+  #review(): void {
+    clearTimeout(this.#moving);
+    const at = this.#link;
+    if (at === undefined || this.#closing.signal.aborted) return;
+    const { supernodes, task, nodes } = this.#options;
+    const move = supernodes.review(task, nodes, at, this.#except);
+    if (move === undefined) return;
+    const settledFor = supernodes.now - move.to.upAt;
+    const wait = move.when === 'now' ? Math.random() * LEAVE_SPREAD_MS : Math.max(0, SETTLE_MS - settledFor);
+    this.#moving = setTimeout(() => this.#moveFrom(at), wait);
+  }
+
+  /** What is on its way goes on, and what comes of it is told to the next one. */
+  #moveFrom(at: SupernodeLink): void {
+    const { supernodes, task, nodes, sink } = this.#options;
+    if (this.#link !== at) return;
+    if (this.#pumping) {
+      void this.#pumped.then(() => this.#moveFrom(at));
+      return;
+    }
+    const move = supernodes.review(task, nodes, at, this.#except);
+    if (move === undefined) return;
+    if (move.when === 'settled' && supernodes.now - move.to.upAt < SETTLE_MS) {
+      this.#review();
+      return;
+    }
+    this.#flush();
+    at.detach(this);
+    this.#inbox = [];
+    this.#link = move.to;
+    sink.onEvent({ type: 'session-lost' });
+    sink.onEvent({ type: 'session-back' });
   }
 
   async #pump(): Promise<void> {
@@ -207,13 +267,20 @@ export class TaskLink implements LinkUser {
     if (this.#waiting || !supernodes.knowsAny(nodes)) return;
     this.#waiting = true;
     this.#except.clear();
-    supernodes.whenBack(task, nodes, this.#closing.signal).then(
-      (link) => {
-        this.#waiting = false;
-        if (this.#closing.signal.aborted) return;
-        this.#link = link;
-        sink.onEvent({ type: 'session-back' });
-      },
+    const back = supernodes.whenBack(task, nodes, this.#closing.signal);
+    const quiet = this.#pumped;
+    back.then(
+      (link) =>
+        quiet.then(() => {
+          this.#waiting = false;
+          if (this.#closing.signal.aborted) return;
+          if (!link.up) {
+            this.#waitForOne();
+            return;
+          }
+          this.#link = link;
+          sink.onEvent({ type: 'session-back' });
+        }),
       () => {
         // Cancelled: nobody waits any more.
         this.#waiting = false;

@@ -18,6 +18,7 @@ import {
   whole,
 } from './check.ts';
 import { Fault, isFaultCode } from './faults.ts';
+import { checkMember, MAX_MEMBERS } from './member.ts';
 import { type HostMessage, INLINE_MAX_BYTES, type SupernodeMessage } from './messages.ts';
 import {
   checkAddress,
@@ -202,6 +203,13 @@ const SUPERNODE_CHECKS: ReadonlyMap<unknown, Check> = new Map<SupernodeMessage['
     },
   ],
   ['opened', opened],
+  [
+    'members',
+    (message) => {
+      flag(message.fresh, 'fresh');
+      for (const member of list(message.members, 'members', MAX_MEMBERS)) checkMember(member);
+    },
+  ],
   [
     'refused',
     (message) => {

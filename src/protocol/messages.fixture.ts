@@ -53,6 +53,17 @@ const address = fc.record({
   ip: fc.oneof(fc.ipV4(), fc.ipV6()),
   port: fc.nat(65535),
 });
+const member = fc.record({
+  id: hostId,
+  place: fc
+    .oneof(
+      fc.ipV4(),
+      fc.ipV6().map((ip) => `[${ip}]`),
+    )
+    .map((ip) => `${ip}:8002`),
+  weight: fc.double({ min: 0.001, max: 1000, noNaN: true }),
+  state: fc.constantFrom('up' as const, 'draining' as const),
+});
 const host = fc
   .tuple(
     address,
@@ -150,6 +161,7 @@ export const supernodeMessage: fc.Arbitrary<SupernodeMessage> = fc.oneof(
     { requiredKeys: ['type', 'request', 'content', 'shape', 'facts'] },
   ),
   fc.record({ type: typed('refused'), request: fc.nat(), fault }),
+  fc.record({ type: typed('members'), fresh: fc.boolean(), members: fc.array(member, { maxLength: 64 }) }),
   assignments,
   fc.record({ type: typed('cancel'), content: contentId, leases: fc.array(lease) }),
   fc.record({ type: typed('shape'), content: contentId, shape }),

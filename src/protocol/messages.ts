@@ -5,6 +5,7 @@
 import type { FaultCode, FaultValue } from './faults.ts';
 import type { HostDescription, ParentAddress } from './host.ts';
 import type { ContentId, LeaseId, PieceIndex, TaskId } from './ids.ts';
+import type { Member } from './member.ts';
 import type { ContentShape } from './piece.ts';
 import type { Manifest, SourceFacts, Staleness, TaskSpec } from './task.ts';
 
@@ -100,6 +101,11 @@ export type SupernodeMessage =
       readonly stale?: Staleness;
     }
   | { readonly type: 'refused'; readonly request: number; readonly fault: FaultValue }
+  /**
+   * The supernodes of the cluster, this one among them: after `welcome` and whenever they change. `fresh: false` says
+   * that it cannot know at present what became of the others.
+   */
+  | { readonly type: 'members'; readonly fresh: boolean; readonly members: readonly Member[] }
   | {
       readonly type: 'assign';
       readonly content: ContentId;

@@ -54,6 +54,13 @@ export class Hosts {
     return { hosts: this.#records.size, offers, offeredTasks: this.#offers.size, known };
   }
 
+  /** Downloads that this supernode schedules, over all hosts. */
+  get downloads(): number {
+    let count = 0;
+    for (const { swarms } of this.#records.values()) for (const downloads of swarms.values()) if (downloads) count++;
+    return count;
+  }
+
   get all(): Iterable<HostRecord> {
     return this.#records.values();
   }

@@ -59,14 +59,18 @@ async function serve(settings: Settings): Promise<void> {
   const supernode = await startSupernode(settings, { log, version: version() });
   const { controlPort, downloadPort, address } = supernode;
   log.info({ version: version(), address, controlPort, downloadPort }, 'ready');
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) return;
-    stopping = true;
-    log.info({ signal }, 'stopping');
+  let signals = 0;
+  const end = async (): Promise<void> => {
+    await supernode.drain();
     // Whatever hangs must not keep the process: everything on disk is safe at any moment.
     setTimeout(() => process.exit(EXIT.ok), CLOSE_TIMEOUT_MS).unref();
-    void supernode.close().catch((error: unknown) => log.error({ error }, 'the end was not clean'));
+    await supernode.close();
+  };
+  const stop = (signal: NodeJS.Signals): void => {
+    signals++;
+    log.info({ signal }, signals === 1 ? 'stopping' : 'stopping at once');
+    if (signals > 1) process.exit(EXIT.ok);
+    else void end().catch((error: unknown) => log.error({ error }, 'the end was not clean'));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

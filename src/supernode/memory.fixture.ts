@@ -45,6 +45,7 @@ export class SimpleHost {
       open: true,
       send: (message) => this.#hear(message),
       sendText: () => undefined,
+      heartbeatMs: 10_000,
       sendNow: () => undefined,
       close: () => undefined,
     };

@@ -27,6 +27,8 @@ export type SessionParts = {
   readonly log: Log;
   /** Shown to hosts. */
   readonly name: string;
+  /** Of a supernode that has others beside it. */
+  readonly cluster?: () => { readonly message: SupernodeMessage; readonly draining: boolean } | undefined;
 };
 
 type OpenMessage = Extract<HostMessage, { type: 'open' }>;
@@ -100,6 +102,8 @@ export class HostConversation implements SessionReceiver<HostMessage> {
     swarms.hostJoined(this.#record);
     log.info({ host: host.id, name: host.name, ip: host.ip, port: host.port }, 'a host joined');
     this.#session.send({ type: 'welcome', protocol: PROTOCOL_VERSION, supernode: this.#parts.name, beatMs: BEAT_MS });
+    const cluster = this.#parts.cluster?.();
+    if (cluster !== undefined) this.#session.send(cluster.message);
   }
 
   #take(record: HostRecord, message: Exclude<HostMessage, { type: 'hello' }>): void {
@@ -151,6 +155,8 @@ export class HostConversation implements SessionReceiver<HostMessage> {
   async #open(record: HostRecord, message: OpenMessage): Promise<void> {
     const { request } = message;
     try {
+      if (this.#parts.cluster?.()?.draining === true)
+        throw new Fault('supernode-refused', 'this supernode is draining');
       if (this.#opening >= MAX_OPEN_PER_HOST)
         throw new Fault('supernode-refused', 'this host opens too many tasks at once');
       this.#opening++;

@@ -49,6 +49,10 @@ export const SHAPE = {
   clusterName: setting.text
     .regex(/^[0-9A-Za-z._-]{1,64}$/, 'must be of letters, digits, dot, dash and underscore')
     .default('default'),
+  /** This one's share of the tasks is as large as its part of all weights. */
+  clusterWeight: setting.weight.default(1),
+  /** How long a supernode that is to end goes on for those who still read from it. */
+  drainTimeout: setting.duration.default(30_000),
   idc: setting.text.optional(),
   location: setting.text.optional(),
   debug: setting.flag.default(false),
@@ -97,6 +101,11 @@ export const FLAGS = {
     value: 'NAME',
     help: 'clusters that share one Redis differ in this (default "default")',
   },
+  'drain-timeout': {
+    kind: 'text',
+    value: 'TIME',
+    help: 'how long it goes on for its readers when it is to end (default 30s)',
+  },
   'cluster-secret-file': { kind: 'text', value: 'FILE', help: 'secret that all supernodes of a cluster share' },
   debug: { kind: 'boolean', short: 'D', help: 'log more' },
   help: { kind: 'boolean', short: 'h', help: 'this help' },
@@ -135,6 +144,7 @@ export function readSettings({ values }: CommandLine, env: NodeJS.ProcessEnv): L
       s3Profile: values['s3-profile'],
       cluster: values.cluster,
       clusterName: values['cluster-name'],
+      drainTimeout: values['drain-timeout'],
       clusterSecretFile: values['cluster-secret-file'],
       debug: values.debug ? true : undefined,
     },

@@ -12,16 +12,21 @@ import { sleep } from '../io/sleep.ts';
 import { systemClock } from '../io/system-clock.ts';
 import { firstAddress, machineName } from '../io/this-host.ts';
 import type { ContentId } from '../protocol/ids.ts';
+import { type Member, placeText } from '../protocol/member.ts';
+import type { SupernodeMessage } from '../protocol/messages.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
 import { createSources, type SourcesOptions } from '../source/sources.ts';
 import { addContents } from '../store/contents-api.ts';
 import { openDiskStore } from '../store/disk-store.ts';
 import { servable } from '../store/serving.ts';
+import { addCluster, shownHealth } from './api/cluster.ts';
 import { addHealth } from './api/health.ts';
 import { addHosts } from './api/hosts.ts';
 import { addPreheats } from './api/preheats.ts';
 import { addTasks } from './api/tasks.ts';
 import { Cache } from './cache/cache.ts';
+import { untilQuiet } from './cluster/drain.ts';
+import { Membership } from './cluster/membership.ts';
 import { Redis } from './cluster/redis.ts';
 import { parseRedis } from './cluster/redis-place.ts';
 import { Grants } from './grants.ts';
@@ -40,6 +45,8 @@ export type RunningSupernode = {
   readonly controlPort: number;
   readonly downloadPort: number;
   readonly address: string;
+  /** Gives its tasks to the other supernodes and waits for its readers, if there are others; then `close`. */
+  drain(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -124,7 +131,12 @@ export async function startSupernode(
   redis?.start();
   const api = new ApiServer({ log });
   let ready = false;
-  addHealth(api.app, { version, ready: () => ready });
+  let membership: Membership | undefined;
+  const cluster = () => (membership === undefined ? undefined : shownHealth(membership));
+  addHealth(api.app, { version, cluster, ready: () => ready && membership?.draining !== true });
+  let member: Omit<Member, 'state'> = { id: home.id, place: '', weight: settings.clusterWeight };
+  const alone = (): Member => ({ ...member, state: 'up' });
+  addCluster(api.app, { membership: () => membership, alone, redis: redis?.shown });
   addTasks(api.app, { cache, swarms });
   addHosts(api.app, hosts);
   const contents = cache;
@@ -133,7 +145,7 @@ export async function startSupernode(
   const fetches = new HostFetches({ hosts, grants, limit: FETCHES_AT_ONCE, silenceMs: FETCH_SILENCE_MS });
   const heat = createPreheats({ hosts, swarms, fetches, clock, random, unique: () => randomHex(8) });
   addPreheats(api.app, heat.preheats);
-  const parts = { hosts, swarms, fetches, grants, clock, log, name: home.id };
+  const parts = { hosts, swarms, fetches, grants, clock, log, name: home.id, cluster: () => membership };
   const sessions: SessionAcceptor = acceptSessions(
     api.server,
     '/v1/session',
@@ -141,8 +153,16 @@ export async function startSupernode(
   );
   const sweeping = startSweeping({ cache, swarms, store, clock, log }, settings);
 
+  const drain = async (): Promise<void> => {
+    if (membership === undefined || !membership.hasHeir) return;
+    membership.drain();
+    const busy = () => hosts.downloads + pieceServer.load.sending + pieceServer.load.waiting;
+    const left = await untilQuiet({ clock, limitMs: settings.drainTimeout, busy });
+    log.info({ left }, left === 0 ? 'drained' : 'not all readers have ended in time');
+  };
   const close = async (): Promise<void> => {
     ready = false;
+    await membership?.close();
     sweeping.stop();
     await heat.close();
     await sessions.close();
@@ -156,8 +176,16 @@ export async function startSupernode(
   };
   try {
     const controlPort = await api.listen(settings.bindAddress, settings.listenPort);
+    member = { ...member, place: placeText(address, controlPort) };
+    if (redis !== undefined) {
+      const tell = (message: SupernodeMessage) => {
+        for (const { session } of hosts.all) session.send(message);
+      };
+      membership = new Membership({ redis, self: member, clock, log, onChange: tell });
+      membership.start();
+    }
     ready = true;
-    return { controlPort, downloadPort, address, close };
+    return { controlPort, downloadPort, address, drain, close };
   } catch (error) {
     await close();
     throw error;

@@ -70,6 +70,14 @@ export class Lab {
     return { ip, port, downloadPort, home, node: `${ip}:${port}`, running };
   }
 
+  /** One of several: at an address of its own, with a home of its own. */
+  async supernodeAt(ip: string, ...args: string[]): Promise<Supernode> {
+    const [port, downloadPort] = [await freePort(ip), await freePort(ip)];
+    const home = this.path(`supernode-${ip}`);
+    const old = { ip, port, downloadPort, home, node: `${ip}:${port}`, running: undefined as unknown as Running };
+    return this.supernode(old, '--bind', ip, ...args);
+  }
+
   async agent(ip: string, node: string, ...args: string[]): Promise<Agent> {
     return this.restart(this.#agentAt(ip, node, args));
   }
