@@ -11,6 +11,7 @@ import { memory } from './memory.ts';
 import { FULL, type Plan, QUICK } from './plan.ts';
 import { Bench, installed } from './processes.ts';
 import { scheduler } from './scheduler.ts';
+import { sessions } from './sessions.ts';
 import { small, start } from './small.ts';
 import { header, row } from './table.ts';
 import { fan, handOver, single } from './transfer.ts';
@@ -27,6 +28,7 @@ const SECTIONS: Readonly<Record<string, (bench: Bench, plan: Plan) => Promise<vo
   limit: limits,
   memory,
   workers,
+  sessions,
   dfdaemon: (bench, { runs }) => dfdaemon(bench, { runs, row }),
 };
 

@@ -1,0 +1,104 @@
+/**
+ * What the control plane of one supernode carries: light hosts with real sessions (sessions-program.ts, another process) that move no
+ * bytes. The supernode's CPU seconds count, because the machine plays both sides.
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import type { Plan } from './plan.ts';
+import { type Bench, rssMib } from './processes.ts';
+import { fixed, MIB, row } from './table.ts';
+
+const INVENTORY_HOSTS = 10_000;
+const INVENTORY_CONTENTS = 10;
+
+type Step = { readonly [name: string]: unknown };
+
+/** The load program, step by step. */
+class Load {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(bench: Bench, mode: string, hosts: number, amount = 0, url = 'http://127.0.0.1:1/none') {
+    const args = [`${bench.root}/bench/sessions-program.ts`, mode, bench.node, `${hosts}`, `${amount}`, url];
+    this.#child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  async step(): Promise<Step> {
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new Error('the load program ended early');
+    return JSON.parse(value) as Step;
+  }
+
+  goOn(): void {
+    this.#child.stdin.write('\n');
+  }
+
+  async end(): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.goOn();
+    await ended;
+  }
+}
+
+export async function sessions(bench: Bench, plan: Plan): Promise<void> {
+  await idle(bench, plan.hosts);
+  const highest = await drive(bench, plan.hosts, 0);
+  await drive(bench, plan.hosts, Math.round(highest / 2));
+  await inventories(bench);
+}
+
+async function idle(bench: Bench, hosts: number): Promise<void> {
+  const supernode = await bench.supernode();
+  // The first sessions also pay for code that is compiled then.
+  const warm = new Load(bench, 'idle', 50);
+  await warm.step();
+  await warm.end();
+  const before = rssMib(supernode);
+  const load = new Load(bench, 'idle', hosts);
+  await load.step();
+  const kib = ((rssMib(supernode) - before) * 1024) / hosts;
+  row(`${hosts} idle hosts: resident memory of the supernode per host, KiB`, fixed(kib, 1), 'at most 30');
+  await load.end();
+}
+
+/** Reports per second; `perSecond` 0 = as fast as it goes, and then it is reports per CPU second of the supernode. */
+async function drive(bench: Bench, hosts: number, perSecond: number): Promise<number> {
+  const supernode = await bench.supernode();
+  const file = `sessions${perSecond}`;
+  bench.sample(file, 64 * MIB);
+  const load = new Load(bench, 'drive', hosts, perSecond, bench.url(file));
+  const { pieces } = await load.step();
+  const before = bench.usage(supernode).cpu;
+  load.goOn();
+  const { reports, seconds, frames, p99, p50 } = (await load.step()) as Record<string, number>;
+  const cpu = bench.usage(supernode).cpu - before;
+  await load.end();
+  const rate = (reports ?? 0) / cpu;
+  const what = `${hosts} hosts, ${String(pieces)} pieces`;
+  const perFrame = `${fixed((reports ?? 0) / (frames ?? 1), 1)} per message; ${fixed(seconds ?? 0, 1)} s`;
+  if (perSecond === 0) {
+    row(`${what}: reports per CPU second of the supernode`, `${fixed(rate / 1000, 1)} k`, 'at least 100 k', perFrame);
+    row(`${what}: reports per second meanwhile`, `${fixed((reports ?? 0) / (seconds ?? 1) / 1000, 1)} k`);
+    return (reports ?? 0) / (seconds ?? 1);
+  }
+  row(
+    `${what}, ${fixed((reports ?? 0) / (seconds ?? 1) / 1000, 1)} k reports/s: answer after, ms`,
+    `p50 ${fixed(p50 ?? 0, 1)}, p99 ${fixed(p99 ?? 0, 1)}`,
+    'p99 at most 20',
+    perFrame,
+  );
+  return rate;
+}
+
+async function inventories(bench: Bench): Promise<void> {
+  const supernode = await bench.supernode();
+  const before = bench.usage(supernode).cpu;
+  const load = new Load(bench, 'inventories', INVENTORY_HOSTS, INVENTORY_CONTENTS);
+  const { seconds } = (await load.step()) as Record<string, number>;
+  const cpu = bench.usage(supernode).cpu - before;
+  const what = `${INVENTORY_HOSTS} hosts connect and offer ${INVENTORY_CONTENTS} contents each`;
+  row(`${what}: s until all is known`, fixed(seconds ?? 0), 'at most 5', `${fixed(cpu)} CPU s of the supernode`);
+  await load.end();
+}
