@@ -20,6 +20,8 @@ export type LeaseId = number;
 
 const TASK = /^[0-9a-f]{64}$/;
 const GENERATION = /^[0-9a-z]{1,32}$/;
+/** One pattern, because every message of every host names a content. */
+const CONTENT = /^[0-9a-f]{64}\.[0-9a-z]{1,32}$/;
 const HOST = /^[0-9A-Za-z._:-]{1,128}$/;
 
 export function parseTaskId(text: string): TaskId | undefined {
@@ -27,9 +29,7 @@ export function parseTaskId(text: string): TaskId | undefined {
 }
 
 export function parseContentId(text: string): ContentId | undefined {
-  return TASK.test(text.slice(0, 64)) && text[64] === '.' && GENERATION.test(text.slice(65))
-    ? (text as ContentId)
-    : undefined;
+  return CONTENT.test(text) ? (text as ContentId) : undefined;
 }
 
 export function parseHostId(text: string): HostId | undefined {

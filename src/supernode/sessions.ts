@@ -147,8 +147,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
 
   #report(record: HostRecord, message: ReportMessage): void {
     const { swarms } = this.#parts;
-    for (const [piece, lease, millis] of message.held) swarms.held(record, message.content, { piece, lease, millis });
-    for (const [piece, lease, fault] of message.failed) swarms.failed(record, message.content, { piece, lease, fault });
+    swarms.reported(record, message.content, message.held, message.failed);
   }
 
   /** Never rejects: whatever goes wrong is an answer. */

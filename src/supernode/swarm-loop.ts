@@ -35,7 +35,8 @@ type Batch = {
 
 export class SwarmLoop {
   readonly #parts: SwarmLoopParts;
-  readonly #batches = new Map<string, Batch>();
+  /** Of each child one batch per content; a child is seldom in two swarms at once. */
+  readonly #batches = new Map<HostId, Batch[]>();
   #events: SchedulerEvent[] = [];
   #turn: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -116,17 +117,19 @@ export class SwarmLoop {
   }
 
   #batch(child: HostId, content: ContentId): Batch {
-    const key = `${child}|${content}`;
-    let batch = this.#batches.get(key);
-    if (batch === undefined) {
-      batch = { child, content, parents: [], indexes: new Map(), pieces: [], cancels: [] };
-      this.#batches.set(key, batch);
+    let ofChild = this.#batches.get(child);
+    if (ofChild === undefined) {
+      ofChild = [];
+      this.#batches.set(child, ofChild);
     }
+    for (const batch of ofChild) if (batch.content === content) return batch;
+    const batch = { child, content, parents: [], indexes: new Map(), pieces: [], cancels: [] };
+    ofChild.push(batch);
     return batch;
   }
 
   #flush(): void {
-    const batches = [...this.#batches.values()];
+    const batches = [...this.#batches.values()].flat();
     this.#batches.clear();
     for (const { child, content, parents, pieces, cancels } of batches) {
       if (cancels.length > 0) this.#parts.send(child, { type: 'cancel', content, leases: cancels });

@@ -6,8 +6,8 @@ import { Bitfield } from '../base/bitfield.ts';
 import type { Clock } from '../base/clock.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { Site } from '../protocol/host.ts';
-import type { ContentId, HostId, LeaseId, PieceIndex, TaskId } from '../protocol/ids.ts';
-import type { InventoryEntry, PieceWindow } from '../protocol/messages.ts';
+import type { ContentId, HostId, PieceIndex, TaskId } from '../protocol/ids.ts';
+import type { FailedPiece, HeldPiece, InventoryEntry, PieceWindow } from '../protocol/messages.ts';
 import { pieceCount, pieceSpan } from '../protocol/piece.ts';
 import type { Manifest, TaskSpec } from '../protocol/task.ts';
 import type { Wants } from '../scheduler/events.ts';
@@ -26,10 +26,8 @@ export type SwarmsParts = {
   readonly seedUpBytesPerSecond: number | undefined;
 };
 
-type HeldReport = { readonly piece: PieceIndex; readonly lease: LeaseId; readonly millis: number };
 /** How much of the content a host opens it for. */
 type Reader = { readonly window?: PieceWindow; readonly only?: 'window' };
-type FailedReport = { readonly piece: PieceIndex; readonly lease: LeaseId; readonly fault: FaultCode };
 
 export class Swarms implements CacheEvents {
   readonly #parts: SwarmsParts;
@@ -142,15 +140,16 @@ export class Swarms implements CacheEvents {
     }
   }
 
-  held(record: HostRecord, content: ContentId, { piece, lease, millis }: HeldReport): void {
-    if (record.swarms.has(content)) {
-      this.#parts.loop.handle({ type: 'piece-held', host: record.description.id, content, piece, lease, millis });
-    }
-  }
-
-  failed(record: HostRecord, content: ContentId, { piece, lease, fault }: FailedReport): void {
-    if (record.swarms.has(content)) {
-      this.#parts.loop.handle({ type: 'piece-failed', host: record.description.id, content, piece, lease, fault });
+  /** What a host says of pieces: thousands of these come in one turn, so that what they share is looked up once. */
+  reported(record: HostRecord, of: ContentId, held: readonly HeldPiece[], failed: readonly FailedPiece[]): void {
+    // Our own text of the name: the scheduler compares it with itself.
+    const content = record.swarms.has(of) ? this.#swarms.get(of)?.entry.id : undefined;
+    if (content === undefined) return;
+    const { loop } = this.#parts;
+    const host = record.description.id;
+    for (const [piece, lease, millis] of held) loop.handle({ type: 'piece-held', host, content, piece, lease, millis });
+    for (const [piece, lease, fault] of failed) {
+      loop.handle({ type: 'piece-failed', host, content, piece, lease, fault });
     }
   }
 
