@@ -1,19 +1,27 @@
 /**
  * Deadlines of many small numbers (slots of a table): O(1) to set and to clear. A hashed wheel: `ticks` buckets of
- * `tickMs`; what is further away goes round again. Invariant: every id is in at most one bucket. A deadline is never
- * reported early, and late by at most one tick.
+ * `tickMs`; what is further away goes round again. A deadline is never reported early, and late by at most one tick.
+ *
+ * Most deadlines are cleared long before they come, and a slot is soon used again: so clearing only writes the slot's own row, and an id
+ * stays linked in its bucket until that is swept; there it is dropped, or moved on when it got a later deadline meanwhile. Invariant: an id
+ * with a deadline is linked in the bucket of a tick that is not after it.
  */
 import type { Millis } from './clock.ts';
 
 const NONE = -1;
+const NEVER = Number.POSITIVE_INFINITY;
+/** Two rows per id: the next and the one before in its bucket; and its deadline and the tick of that bucket (NEVER = not linked). */
+const ROW = 2;
+const NEXT = 0;
+const PREV = 1;
+const DUE = 0;
+const TICK = 1;
 
 export class TimerWheel {
   readonly #tickMs: number;
   readonly #heads: Int32Array;
-  #next = new Int32Array(16).fill(NONE);
-  #prev = new Int32Array(16).fill(NONE);
-  #bucket = new Int32Array(16).fill(NONE);
-  #due = new Float64Array(16);
+  #links = new Int32Array(16 * ROW).fill(NONE);
+  #times = new Float64Array(16 * ROW).fill(NEVER);
   #done = Number.NEGATIVE_INFINITY;
   #size = 0;
 
@@ -27,30 +35,22 @@ export class TimerWheel {
   }
 
   set(id: number, due: Millis): void {
-    this.clear(id);
-    if (id >= this.#due.length) this.#grow(id + 1);
+    const row = id * ROW;
+    if (row >= this.#times.length) this.#grow(id + 1);
+    if (this.#times[row + DUE] === NEVER) this.#size++;
+    this.#times[row + DUE] = due;
     // A bucket that was already swept would be seen a whole turn late.
     const tick = Math.max(Math.floor(due / this.#tickMs), this.#done + 1);
-    const bucket = mod(tick, this.#heads.length);
-    const head = this.#heads[bucket] ?? NONE;
-    this.#next[id] = head;
-    this.#prev[id] = NONE;
-    if (head !== NONE) this.#prev[head] = id;
-    this.#heads[bucket] = id;
-    this.#bucket[id] = bucket;
-    this.#due[id] = due;
-    this.#size++;
+    const linked = this.#times[row + TICK] ?? NEVER;
+    if (linked <= tick) return;
+    if (linked !== NEVER) this.#unlink(id);
+    this.#link(id, tick);
   }
 
   clear(id: number): void {
-    const bucket = this.#bucket[id] ?? NONE;
-    if (bucket === NONE) return;
-    const next = this.#next[id] ?? NONE;
-    const prev = this.#prev[id] ?? NONE;
-    if (prev === NONE) this.#heads[bucket] = next;
-    else this.#next[prev] = next;
-    if (next !== NONE) this.#prev[next] = prev;
-    this.#bucket[id] = NONE;
+    const at = id * ROW + DUE;
+    if (at >= this.#times.length || this.#times[at] === NEVER) return;
+    this.#times[at] = NEVER;
     this.#size--;
   }
 
@@ -60,29 +60,63 @@ export class TimerWheel {
     const due: number[] = [];
     if (last <= this.#done) return due;
     const first = Math.max(this.#done + 1, last - this.#heads.length + 1);
+    this.#done = last;
     for (let tick = first; tick <= last; tick++) {
-      for (let id = this.#heads[mod(tick, this.#heads.length)] ?? NONE; id !== NONE; id = this.#next[id] ?? NONE) {
-        if ((this.#due[id] ?? 0) <= now) due.push(id);
+      const bucket = mod(tick, this.#heads.length);
+      for (let id = this.#heads[bucket] ?? NONE; id !== NONE; ) {
+        const next = this.#links[id * ROW + NEXT] ?? NONE;
+        this.#sweep(id, now, due);
+        id = next;
       }
     }
-    this.#done = last;
-    for (const id of due) this.clear(id);
     return due;
   }
 
+  /** Due, dropped because it was cleared, moved on, or for a later turn of the wheel. */
+  #sweep(id: number, now: Millis, due: number[]): void {
+    const time = this.#times[id * ROW + DUE] ?? NEVER;
+    if (time === NEVER) this.#unlink(id);
+    else if (time <= now) {
+      due.push(id);
+      this.#unlink(id);
+      this.clear(id);
+    } else {
+      const tick = Math.max(Math.floor(time / this.#tickMs), this.#done + 1);
+      if (tick === this.#times[id * ROW + TICK]) return;
+      this.#unlink(id);
+      this.#link(id, tick);
+    }
+  }
+
+  #link(id: number, tick: number): void {
+    const bucket = mod(tick, this.#heads.length);
+    const head = this.#heads[bucket] ?? NONE;
+    const row = id * ROW;
+    this.#links[row + NEXT] = head;
+    this.#links[row + PREV] = NONE;
+    this.#times[row + TICK] = tick;
+    if (head !== NONE) this.#links[head * ROW + PREV] = id;
+    this.#heads[bucket] = id;
+  }
+
+  #unlink(id: number): void {
+    const row = id * ROW;
+    const next = this.#links[row + NEXT] ?? NONE;
+    const prev = this.#links[row + PREV] ?? NONE;
+    if (prev !== NONE) this.#links[prev * ROW + NEXT] = next;
+    else this.#heads[mod(this.#times[row + TICK] ?? 0, this.#heads.length)] = next;
+    if (next !== NONE) this.#links[next * ROW + PREV] = prev;
+    this.#times[row + TICK] = NEVER;
+  }
+
   #grow(size: number): void {
-    const room = Math.max(size, this.#due.length * 2);
-    const wide = (old: Int32Array): Int32Array<ArrayBuffer> => {
-      const array = new Int32Array(room).fill(NONE);
-      array.set(old);
-      return array;
-    };
-    this.#next = wide(this.#next);
-    this.#prev = wide(this.#prev);
-    this.#bucket = wide(this.#bucket);
-    const due = new Float64Array(room);
-    due.set(this.#due);
-    this.#due = due;
+    const room = Math.max(size * ROW, this.#times.length * 2);
+    const links = new Int32Array(room).fill(NONE);
+    links.set(this.#links);
+    this.#links = links;
+    const times = new Float64Array(room).fill(NEVER);
+    times.set(this.#times);
+    this.#times = times;
   }
 }
 

@@ -16,7 +16,8 @@ const SLOTS = 2 ** 21;
 const TURNS = 2 ** 31;
 const TICK_MS = 100;
 const TICKS = 1024;
-const NO_LEASE = 0 as LeaseId;
+/** The turn of a lease that is not open. */
+const CLOSED = 0;
 
 /** What a closed lease is about, so that it keeps nothing in memory that is gone. */
 const NO_SWARM = new Swarm('' as ContentId);
@@ -35,8 +36,9 @@ export type Terms = {
 /** Written by Leases alone. */
 export class Lease implements Terms {
   readonly slot: number;
-  /** NO_LEASE = not open. */
-  id: LeaseId = NO_LEASE;
+  /** When it began and how long it should take: a pair of numbers beside the object, because a number with a fraction is an object too. */
+  readonly #times = new Float64Array(2);
+  turn = CLOSED;
   swarm = NO_SWARM;
   parent = NO_HOST;
   child = NO_HOST;
@@ -44,8 +46,6 @@ export class Lease implements Terms {
   childPeer = 0;
   piece = 0;
   bytes = 0;
-  startedAt: Millis = 0;
-  expectedMs: Millis = 0;
   /** The other lease of a hedged piece. */
   twin: Lease | undefined = undefined;
   upIndex = 0;
@@ -53,6 +53,27 @@ export class Lease implements Terms {
 
   constructor(slot: number) {
     this.slot = slot;
+  }
+
+  /** 0 = not open. */
+  get id(): LeaseId {
+    return this.turn === CLOSED ? 0 : this.turn * SLOTS + this.slot;
+  }
+
+  get startedAt(): Millis {
+    return this.#times[0] ?? 0;
+  }
+
+  set startedAt(time: Millis) {
+    this.#times[0] = time;
+  }
+
+  get expectedMs(): Millis {
+    return this.#times[1] ?? 0;
+  }
+
+  set expectedMs(ms: Millis) {
+    this.#times[1] = ms;
   }
 }
 
@@ -96,7 +117,7 @@ export class Leases {
       this.#slots[slot] = lease;
     }
     const { parent, child } = terms;
-    lease.id = this.#turn * SLOTS + slot;
+    lease.turn = this.#turn;
     lease.swarm = terms.swarm;
     lease.parent = parent;
     lease.child = child;
@@ -127,13 +148,15 @@ export class Leases {
   }
 
   find(id: LeaseId): Lease | undefined {
-    const lease = id > 0 ? this.#slots[id % SLOTS] : undefined;
-    return lease?.id === id ? lease : undefined;
+    if (!(id >= SLOTS)) return undefined;
+    const slot = id % SLOTS;
+    const lease = this.#slots[slot];
+    return lease !== undefined && lease.turn === (id - slot) / SLOTS ? lease : undefined;
   }
 
   close(lease: Lease): void {
-    if (lease.id === NO_LEASE) return;
-    lease.id = NO_LEASE;
+    if (lease.turn === CLOSED) return;
+    lease.turn = CLOSED;
     this.#free.push(lease.slot);
     this.#wheel.clear(lease.slot);
     this.#live--;
@@ -176,12 +199,12 @@ export class Leases {
     const leases: Lease[] = [];
     for (const slot of this.#wheel.expire(now)) {
       const lease = this.#slots[slot];
-      if (lease !== undefined && lease.id !== NO_LEASE) leases.push(lease);
+      if (lease !== undefined && lease.turn !== CLOSED) leases.push(lease);
     }
     return leases;
   }
 
   isOpen(lease: Lease): boolean {
-    return lease.id !== NO_LEASE;
+    return lease.turn !== CLOSED;
   }
 }

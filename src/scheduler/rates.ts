@@ -21,29 +21,53 @@ const DOUBT = 0.5;
 const GROWTH = 1.25;
 const STAGNANT_SAMPLES = 3;
 
+/** Where the numbers of a line lie: in one array, because each number with a fraction would be an object of its own. */
+const CONFIGURED = 0;
+const BEST = 1;
+const BEST_BEFORE = 2;
+/** Begin and latest piece of the sample that is being taken, and its bytes. */
+const MARK = 3;
+const AT = 4;
+const BYTES = 5;
+const ROUND = 6;
+const LINE_NUMBERS = 7;
+
 export class RateMeter {
-  /** Bytes per second; 0 = no limit was configured. */
-  configured = 0;
-  #best = 0;
-  #bestBefore = 0;
+  readonly #numbers: Float64Array;
   #samples = 0;
   #stagnant = 0;
-  #mark: Millis = 0;
-  #at: Millis = Number.NEGATIVE_INFINITY;
-  #bytes = 0;
   #pieces = 0;
   #full = false;
 
+  constructor(numbers = new Float64Array(LINE_NUMBERS)) {
+    this.#numbers = numbers;
+    numbers[AT] = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Bytes per second; 0 = no limit was configured. */
+  get configured(): number {
+    return this.#numbers[CONFIGURED] ?? 0;
+  }
+
+  set configured(bytesPerSecond: number) {
+    this.#numbers[CONFIGURED] = bytesPerSecond;
+  }
+
+  get #measured(): number {
+    return Math.max(this.#numbers[BEST] ?? 0, this.#numbers[BEST_BEFORE] ?? 0);
+  }
+
   /** Bytes per second; 0 = not known yet. */
   get rate(): number {
-    const measured = Math.max(this.#best, this.#bestBefore);
-    if (this.configured === 0) return measured;
-    return measured === 0 || measured > DOUBT * this.configured ? this.configured : measured;
+    const measured = this.#measured;
+    const { configured } = this;
+    if (configured === 0) return measured;
+    return measured === 0 || measured > DOUBT * configured ? configured : measured;
   }
 
   /** A limit was configured, and what the link shows does not contradict it. */
   get told(): boolean {
-    const measured = Math.max(this.#best, this.#bestBefore);
+    const measured = this.#measured;
     return this.configured > 0 && (measured === 0 || measured > DOUBT * this.configured);
   }
 
@@ -53,7 +77,7 @@ export class RateMeter {
 
   /** A transfer begins while there is no other. */
   busy(now: Millis): void {
-    if (Math.abs(now - this.#at) > GAP_MS) this.#restart(now);
+    if (Math.abs(now - (this.#numbers[AT] ?? 0)) > GAP_MS) this.#restart(now);
   }
 
   /** As much as the window allows is outstanding: the sample is what the link can do. */
@@ -62,37 +86,39 @@ export class RateMeter {
   }
 
   carried(bytes: number, now: Millis): void {
-    this.#bytes += bytes;
+    const carried = (this.#numbers[BYTES] ?? 0) + bytes;
+    this.#numbers[BYTES] = carried;
     this.#pieces++;
-    this.#at = now;
-    const elapsed = now - this.#mark;
+    this.#numbers[AT] = now;
+    const elapsed = now - (this.#numbers[MARK] ?? 0);
     const enough = elapsed < LONG_SAMPLE_MS ? SAMPLE_PIECES : LONG_SAMPLE_PIECES;
     if (elapsed < SAMPLE_MS || this.#pieces < enough) return;
-    if (this.#full || this.configured === 0) this.#sample((this.#bytes * 1000) / elapsed);
+    if (this.#full || this.configured === 0) this.#sample((carried * 1000) / elapsed);
     this.#restart(now);
   }
 
   /** Something went wrong on it: believe in half of what was measured. */
   halve(): void {
     const half = this.rate / 2;
-    this.#best = half;
-    this.#bestBefore = half;
+    this.#numbers[BEST] = half;
+    this.#numbers[BEST_BEFORE] = half;
     this.#stagnant = 0;
   }
 
   #sample(sample: number): void {
-    if (sample > GROWTH * Math.max(this.#best, this.#bestBefore)) this.#stagnant = 0;
+    if (sample > GROWTH * this.#measured) this.#stagnant = 0;
     else if (this.#full) this.#stagnant++;
-    this.#best = Math.max(this.#best, sample);
+    const best = Math.max(this.#numbers[BEST] ?? 0, sample);
+    this.#numbers[BEST] = best;
     if (!this.#full || ++this.#samples < EPOCH_SAMPLES) return;
     this.#samples = 0;
-    this.#bestBefore = this.#best;
-    this.#best = sample;
+    this.#numbers[BEST_BEFORE] = best;
+    this.#numbers[BEST] = sample;
   }
 
   #restart(now: Millis): void {
-    this.#mark = now;
-    this.#bytes = 0;
+    this.#numbers[MARK] = now;
+    this.#numbers[BYTES] = 0;
     this.#pieces = 0;
     this.#full = false;
   }
@@ -104,17 +130,30 @@ const FLIGHT_ROOM = 1.25;
 
 /** A running mean of times; NaN = no sample yet. */
 export class Mean {
-  ms: Millis = Number.NaN;
+  readonly #numbers: Float64Array;
+  readonly #at: number;
+
+  constructor(numbers = new Float64Array(1), at = 0) {
+    this.#numbers = numbers;
+    this.#at = at;
+    numbers[at] = Number.NaN;
+  }
+
+  get ms(): Millis {
+    return this.#numbers[this.#at] ?? Number.NaN;
+  }
 
   sample(ms: Millis): void {
-    this.ms = Number.isNaN(this.ms) ? ms : this.ms + MEAN_STEP * (ms - this.ms);
+    const before = this.ms;
+    this.#numbers[this.#at] = Number.isNaN(before) ? ms : before + MEAN_STEP * (ms - before);
   }
 }
 
 /** One direction of a host's link: what it carries, and how long a control round takes beside a transfer. */
 export class Line {
-  readonly rate = new RateMeter();
-  readonly round = new Mean();
+  readonly #numbers = new Float64Array(LINE_NUMBERS);
+  readonly rate = new RateMeter(this.#numbers);
+  readonly round = new Mean(this.#numbers, ROUND);
 }
 
 /**
