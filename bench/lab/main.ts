@@ -1,12 +1,14 @@
 /**
  * `npm run lab -- --hosts 4,8 --mib 128 --rate 100 --runs 3 --systems dragonfly,curl,bittorrent`: compares systems on the same work on
- * shaped links and prints one table of medians. Needs root (network namespaces) and nginx.
+ * shaped links and prints one table of medians. `npm run lab -- --preset equal|slow|mixed|joins [--sizes 64,128]` runs ours on what is
+ * asked of it and says of each median whether it is reached (exit 1 if one is not). Needs root (network namespaces) and nginx.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type LabCase, type LabResult, LabRun } from './measure.ts';
+import { type Asked, PRESETS, type Preset } from './presets.ts';
 import { SYSTEMS, type System } from './systems.ts';
 
 const { values } = parseArgs({
@@ -18,6 +20,8 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '3' },
     stagger: { type: 'string', default: '0' },
     timeout: { type: 'string', default: '300' },
+    preset: { type: 'string' },
+    sizes: { type: 'string' },
     systems: { type: 'string', default: 'dragonfly,bittorrent,curl' },
     json: { type: 'boolean', default: false },
   },
@@ -74,21 +78,68 @@ function row(labCase: LabCase, results: readonly LabResult[]): string {
   ].join(' | ')} |\n`;
 }
 
-async function main(): Promise<void> {
-  if (process.getuid?.() !== 0) throw new Error('the lab makes network namespaces, which needs root');
-  for (const command of ['ip', 'tc', 'nginx', 'curl'])
-    if (!installed(command)) throw new Error(`the lab needs ${command}`);
+/** Whether the median run is as good as asked; prints a line for each. */
+function judge(asked: readonly Asked[], results: readonly LabResult[]): boolean {
+  const good = results.filter((result) => result.ok);
+  let all = good.length === results.length;
+  for (const { what, of, most } of asked) {
+    const value = median(good.map(of));
+    // Three digits are all that is asked for, and all that a run can tell.
+    const reached = Math.round(value * 1000) / 1000 <= most;
+    all &&= reached;
+    process.stdout.write(`${reached ? 'pass' : 'FAIL'}: ${what} ${value.toFixed(3)}, asked at most ${most}\n`);
+  }
+  return all;
+}
+
+async function runAll(labCase: LabCase): Promise<LabResult[]> {
+  const results: LabResult[] = [];
+  for (let run = 0; run < Number(values.runs); run++) {
+    const result = await new LabRun(labCase, dir).run();
+    results.push(result);
+    if (values.json)
+      process.stdout.write(`${JSON.stringify({ ...labCase, system: labCase.system.name, ...result })}\n`);
+    if (result.error !== undefined)
+      process.stdout.write(`failed: ${labCase.system.name}, ${labCase.hosts} hosts: ${result.error}\n`);
+  }
+  process.stdout.write(row(labCase, results));
+  return results;
+}
+
+/** Ours alone, against what is asked; false when something is not reached. */
+async function judged({ cases, asked, flatWithin }: Preset): Promise<boolean> {
+  const [system] = SYSTEMS;
+  if (system === undefined) throw new Error('no system');
+  const only = values.sizes?.split(',').map(Number);
+  const ratios = new Map<number, number[]>();
+  let all = true;
+  for (const rest of cases) {
+    if (only !== undefined && !only.includes(rest.mib)) continue;
+    const results = await runAll({ ...rest, system, timeoutSeconds: Number(values.timeout) });
+    all = judge(asked(rest), results) && all;
+    const good = results.filter((result) => result.ok);
+    ratios.set(rest.mib, [...(ratios.get(rest.mib) ?? []), median(good.map(({ ratio }) => ratio))]);
+  }
+  for (const [mib, of] of ratios) {
+    if (flatWithin === undefined || of.length < 2) continue;
+    const spread = Math.max(...of) - Math.min(...of);
+    const flat = spread <= flatWithin;
+    all &&= flat;
+    process.stdout.write(
+      `${flat ? 'pass' : 'FAIL'}: ${mib} MiB: ${spread.toFixed(3)} between numbers of hosts, asked at most ${flatWithin}\n`,
+    );
+  }
+  return all;
+}
+
+/** What was asked for by flags. */
+async function compared(): Promise<void> {
   const systems = chosen();
-  mkdirSync(dir, { recursive: true });
-  process.stdout.write(
-    '| system | N | MiB | Mbit/s | ok | makespans s | over fluid bound | slowest over own wire time | source/F | GETs | seed sent/F | CPU s | busy | peak MiB |\n' +
-      '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n',
-  );
+  const ratesMbit = values.rate.split(',').map(Number);
   for (const mib of values.mib.split(',').map(Number)) {
     for (const hosts of values.hosts.split(',').map(Number)) {
       for (const system of systems) {
-        const ratesMbit = values.rate.split(',').map(Number);
-        const labCase: LabCase = {
+        await runAll({
           system,
           hosts,
           mib,
@@ -96,19 +147,27 @@ async function main(): Promise<void> {
           seedMbit: Number(values['seed-rate'] ?? Math.max(...ratesMbit)),
           staggerSeconds: Number(values.stagger),
           timeoutSeconds: Number(values.timeout),
-        };
-        const results: LabResult[] = [];
-        for (let run = 0; run < Number(values.runs); run++) {
-          const result = await new LabRun(labCase, dir).run();
-          results.push(result);
-          if (values.json) process.stdout.write(`${JSON.stringify({ ...labCase, system: system.name, ...result })}\n`);
-          if (result.error !== undefined)
-            process.stdout.write(`failed: ${system.name}, ${hosts} hosts: ${result.error}\n`);
-        }
-        process.stdout.write(row(labCase, results));
+        });
       }
     }
   }
+}
+
+async function main(): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('the lab makes network namespaces, which needs root');
+  for (const command of ['ip', 'tc', 'nginx', 'curl'])
+    if (!installed(command)) throw new Error(`the lab needs ${command}`);
+  const { preset } = values;
+  const chosenPreset = preset === undefined ? undefined : PRESETS[preset];
+  if (preset !== undefined && chosenPreset === undefined)
+    throw new Error(`no preset ${preset}; there are ${Object.keys(PRESETS).join(', ')}`);
+  mkdirSync(dir, { recursive: true });
+  process.stdout.write(
+    '| system | N | MiB | Mbit/s | ok | makespans s | over fluid bound | slowest over own wire time | source/F | GETs | seed sent/F | CPU s | busy | peak MiB |\n' +
+      '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n',
+  );
+  if (chosenPreset === undefined) await compared();
+  else if (!(await judged(chosenPreset))) process.exitCode = 1;
 }
 
 try {

@@ -48,6 +48,10 @@ export type LabResult = {
   readonly peakMib: number;
 };
 
+/** What every host gets before the clock; larger than what comes inside an answer, so that pieces flow. */
+const WARM = 'warm';
+const WARM_BYTES = 300_000;
+
 const ROOT = new URL('../..', import.meta.url).pathname.replace(/\/$/, '');
 
 export class LabRun {
@@ -56,6 +60,8 @@ export class LabRun {
   readonly #dir: string;
   readonly #source: string;
   readonly #names: string[];
+  /** Reads of the source before the clock. */
+  #readBefore = 0;
 
   constructor(labCase: LabCase, dir: string) {
     this.#case = labCase;
@@ -92,7 +98,22 @@ export class LabRun {
     if (resident === undefined || hostReady === undefined) return;
     for (const name of this.#names) this.#spawn(name, resident, 'agent');
     for (const name of this.#names) await this.#exists(`${this.#dir}/${name}/${hostReady}`, name);
+    for (const name of this.#names) await this.#warm(name);
+    this.#readBefore = this.#sourceReads().length;
     await delay(1500); // Sessions connect and the processes' start-up work ends before the clock starts.
+  }
+
+  async #warm(name: string): Promise<void> {
+    const { warm } = this.#case.system;
+    if (warm === undefined) return;
+    const [code] = (await once(this.#spawn(name, warm, 'warm'), 'exit')) as [number | null];
+    if (code !== 0) throw new Error(`${name} cannot get a small file: ${this.#tail(`${this.#dir}/${name}/warm.log`)}`);
+  }
+
+  /** Lines of nginx's log. */
+  #sourceReads(): string[] {
+    const log = existsSync(`${this.#dir}/source.log`) ? readFileSync(`${this.#dir}/source.log`, 'utf8').trim() : '';
+    return log === '' ? [] : log.split('\n');
   }
 
   async #clock(): Promise<LabResult> {
@@ -155,8 +176,7 @@ export class LabRun {
       const own = (raw.times[i] ?? 0) / (bytes / Math.min(rate, seed));
       ownRatio[key] = Math.max(ownRatio[key] ?? 0, own);
     });
-    const log = existsSync(`${this.#dir}/source.log`) ? readFileSync(`${this.#dir}/source.log`, 'utf8').trim() : '';
-    const lines = log === '' ? [] : log.split('\n');
+    const lines = this.#sourceReads().slice(this.#readBefore);
     const idle = raw.after.idle - raw.before.idle;
     return {
       ok: raw.error === undefined,
@@ -203,6 +223,7 @@ server { listen 8080; root ${this.#source.slice(0, this.#source.lastIndexOf('/')
         SRC: this.#source,
         OUT: `${dir}/out`,
         MIB: String(this.#case.mib),
+        WARM_URL: `http://${seedIp}:8080/${WARM}`,
         URL: `http://${seedIp}:8080/${this.#source.slice(this.#source.lastIndexOf('/') + 1)}`,
       },
     });
@@ -267,6 +288,7 @@ function sample(dir: string, mib: number): string {
   const folder = `${dir}/www`;
   const file = `${folder}/f${mib}`;
   mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}/${WARM}`, Buffer.alloc(WARM_BYTES, 'dragonfly'));
   if (existsSync(file) && statSync(file).size === mib * 1024 * 1024) return file;
   const random = Buffer.allocUnsafe(1024 * 1024);
   writeFileSync(file, '');

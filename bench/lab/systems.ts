@@ -1,7 +1,7 @@
 /**
  * The systems that the lab compares, each as shell commands: what runs on the seed host, what is resident on every host before
  * the clock starts, and what the clock times. Paths and addresses come by the environment (measure.ts sets it):
- * IP SEED_IP URL SRC OUT DIR NODE ROOT MIB.
+ * IP SEED_IP URL WARM_URL SRC OUT DIR NODE ROOT MIB.
  */
 export type System = {
   readonly name: string;
@@ -13,6 +13,8 @@ export type System = {
   readonly ready: string;
   readonly hostReady?: string;
   readonly get: string;
+  /** Run on every host before the clock: a host in use has run the command before, and its code is compiled and kept. */
+  readonly warm?: string;
 };
 
 const aria =
@@ -31,6 +33,7 @@ export const SYSTEMS: readonly System[] = [
     ready: 'ready',
     hostReady: 'home/agent.sock',
     get: 'exec $NODE $ROOT/bin/dfget.mjs -u $URL -o $OUT --home $DIR/home --node $SEED_IP:8002 --notbs',
+    warm: 'exec $NODE $ROOT/bin/dfget.mjs -u $WARM_URL -o $DIR/warm --home $DIR/home --node $SEED_IP:8002 --notbs',
   },
   { name: 'curl', commands: ['curl'], seed: 'touch $DIR/ready', ready: 'ready', get: 'exec curl -sf -o $OUT $URL' },
   {

@@ -71,7 +71,7 @@ export class Host {
     if (this.ups === 0) return true;
     if (this.trust.probation) return false;
     if (this.trust.slotsCut > 0) return false;
-    return this.upBytes + pieceSize <= parentWindow(this.upLine, pieceSize, limits);
+    return this.upBytes + pieceSize <= parentWindow(this.upLine, pieceSize, limits, this.seed);
   }
 
   hasDownRoom(pieceSize: number, limits: Limits): boolean {
@@ -94,7 +94,7 @@ export class Host {
  * so the whole windows count, not only what is outstanding now.
  */
 export function latestMs(parent: Host, child: Host, bytes: number, limits: Limits): Millis {
-  const up = Math.max(parent.upBytes + bytes, parentWindow(parent.upLine, bytes, limits));
+  const up = Math.max(parent.upBytes + bytes, parentWindow(parent.upLine, bytes, limits, parent.seed));
   const down = Math.max(child.downBytes + bytes, childWindow(child.downLine, child.flight, bytes, limits));
   const upRate = parent.up.rate || limits.assumedBytesPerSecond;
   const downRate = child.down.rate || limits.assumedBytesPerSecond;

@@ -6,6 +6,8 @@ export type Limits = {
   readonly calmShare: number;
   /** Otherwise this many pieces are outstanding at a parent, and what it sends in this many control rounds. */
   readonly busyPieces: number;
+  /** And so many more at the seed. */
+  readonly seedExtraPieces: number;
   /** As long as no rate is known. */
   readonly unknownPieces: number;
   /** Fewer, when so many take longer than this, but never fewer than that. */
@@ -70,7 +72,8 @@ export type Limits = {
 
 export const DEFAULT_LIMITS: Limits = {
   calmShare: 0.05,
-  busyPieces: 10,
+  busyPieces: 9,
+  seedExtraPieces: 3,
   unknownPieces: 4,
   busyMs: 400,
   leastBusyPieces: 3,

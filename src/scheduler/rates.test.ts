@@ -82,17 +82,19 @@ describe('windows', () => {
   }
 
   it('are one piece when a control round is much shorter than a piece', () => {
-    expect(parentWindow(line(1), MB, DEFAULT_LIMITS)).toBe(MB);
+    expect(parentWindow(line(1), MB, DEFAULT_LIMITS, false)).toBe(MB);
     expect(childWindow(line(1), mean(100), MB, DEFAULT_LIMITS)).toBe(MB);
   });
 
   it('grow with the round, and a child has more room than a parent', () => {
     const short = line(20);
     const long = line(400);
-    expect(parentWindow(long, MB, DEFAULT_LIMITS)).toBeGreaterThan(parentWindow(short, MB, DEFAULT_LIMITS));
+    expect(parentWindow(long, MB, DEFAULT_LIMITS, false)).toBeGreaterThan(
+      parentWindow(short, MB, DEFAULT_LIMITS, false),
+    );
     for (const each of [short, long]) {
       const room = childWindow(each, mean(100), MB, DEFAULT_LIMITS);
-      expect(room).toBeGreaterThan(parentWindow(each, MB, DEFAULT_LIMITS));
+      expect(room).toBeGreaterThan(parentWindow(each, MB, DEFAULT_LIMITS, false));
     }
   });
 
@@ -101,6 +103,6 @@ describe('windows', () => {
   });
 
   it('have an upper end', () => {
-    expect(parentWindow(line(1e9), 1, DEFAULT_LIMITS)).toBe(DEFAULT_LIMITS.maxParentPieces);
+    expect(parentWindow(line(1e9), 1, DEFAULT_LIMITS, false)).toBe(DEFAULT_LIMITS.maxParentPieces);
   });
 });

@@ -162,12 +162,15 @@ export class Line {
  * uplink is busy during the round, and enough of them that some child always has room on its downlink; but not so many that
  * large pieces wait for seconds. A learnt rate is not trusted that far: one that is too low would leave the link idle, and so stay low.
  */
-export function parentWindow(line: Line, pieceSize: number, limits: Limits): number {
+export function parentWindow(line: Line, pieceSize: number, limits: Limits, seed: boolean): number {
   const { round } = line;
   if (Number.isNaN(round.ms)) return limits.firstWindowPieces * pieceSize;
   const rounds = roundsPerPiece(line, pieceSize, limits);
   if (rounds < limits.calmShare && line.rate.told) return pieceSize;
-  return Math.min(Math.round(windowPieces(line, pieceSize, limits)), limits.maxParentPieces) * pieceSize;
+  // What the seed sends everybody still needs: with more on their way than others have, its flows get more of the downlinks.
+  const extra = seed && line.rate.rate > 0 ? limits.seedExtraPieces : 0;
+  const pieces = extra + Math.round(windowPieces(line, pieceSize, limits));
+  return Math.min(pieces, limits.maxParentPieces) * pieceSize;
 }
 
 /**
