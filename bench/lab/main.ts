@@ -163,7 +163,7 @@ async function main(): Promise<void> {
     throw new Error(`no preset ${preset}; there are ${Object.keys(PRESETS).join(', ')}`);
   mkdirSync(dir, { recursive: true });
   process.stdout.write(
-    '| system | N | MiB | Mbit/s | ok | makespans s | over fluid bound | slowest over own wire time | source/F | GETs | seed sent/F | CPU s | busy | peak MiB |\n' +
+    '| system | N | MiB | Mbit/s | ok | makespans s | over fluid bound | slowest over own wire time | source/F | reads | seed sent/F | CPU s | busy | peak MiB |\n' +
       '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n',
   );
   if (chosenPreset === undefined) await compared();

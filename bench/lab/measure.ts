@@ -41,6 +41,7 @@ export type LabResult = {
   /** The slowest host's time over its own wire time F/rate, per distinct rate. */
   readonly ownRatio: Readonly<Record<string, number>>;
   readonly sourceRatio: number;
+  /** Reads; a request that learns that nothing has changed (304) is none. */
   readonly sourceRequests: number;
   readonly seedRatio: number;
   readonly cpuSeconds: number;
@@ -187,7 +188,7 @@ export class LabRun {
       ratio: raw.makespan / bound,
       ownRatio,
       sourceRatio: lines.reduce((total, line) => total + Number(line.split(' ')[0]), 0) / bytes,
-      sourceRequests: lines.length,
+      sourceRequests: lines.filter((line) => line.split(' ')[1] !== '304').length,
       seedRatio: (raw.after.seedSent - raw.before.seedSent) / bytes,
       cpuSeconds: raw.after.cpu - raw.before.cpu + raw.getCpu,
       busy: 1 - idle / (raw.after.all - raw.before.all),
@@ -198,7 +199,7 @@ export class LabRun {
   #nginx(): void {
     const conf = `worker_processes 1; pid ${this.#dir}/nginx.pid; error_log ${this.#dir}/nginx.err; daemon off; user root;
 events { worker_connections 4096; }
-http { log_format b '$body_bytes_sent $request_method $http_range'; access_log ${this.#dir}/source.log b; sendfile on; tcp_nopush on;
+http { log_format b '$body_bytes_sent $status $request_method $http_range'; access_log ${this.#dir}/source.log b; sendfile on; tcp_nopush on;
 server { listen 8080; root ${this.#source.slice(0, this.#source.lastIndexOf('/'))}; } }`;
     writeFileSync(`${this.#dir}/nginx.conf`, conf);
     this.#spawn('seed', `exec nginx -c ${this.#dir}/nginx.conf`, 'nginx');

@@ -28,7 +28,7 @@ const overOwn = (rate: string, most: number): Asked => ({
 
 const ONE_READ: readonly Asked[] = [
   { what: 'source bytes over F', of: ({ sourceRatio }) => sourceRatio, most: 1 },
-  { what: 'source GETs', of: ({ sourceRequests }) => sourceRequests, most: 1 },
+  { what: 'reads of the source', of: ({ sourceRequests }) => sourceRequests, most: 1 },
 ];
 
 function equal(hosts: number, rate: number, mib: number): Preset['cases'][number] {

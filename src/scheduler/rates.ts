@@ -193,7 +193,9 @@ export function childWindow(line: Line, flight: Mean, pieceSize: number, limits:
 
 /**
  * A generous lead while all of it takes less than `busyMs`; else what a round needs, because what waits long is passed on
- * late. As long as no rate is known the link may be a slow one, and the first pieces are those that everybody waits for.
+ * late. What waits also makes rounds longer, so a lead must not follow them without end: all together at most `busyMs`,
+ * or twice what a busy link has. As long as no rate is known the link may be a slow one, and the first pieces are those
+ * that everybody waits for.
  */
 function windowPieces(line: Line, pieceSize: number, limits: Limits): number {
   const pieceMs = (pieceSize * 1000) / (line.rate.rate || limits.assumedBytesPerSecond);
@@ -201,7 +203,8 @@ function windowPieces(line: Line, pieceSize: number, limits: Limits): number {
   const most = line.rate.rate === 0 ? limits.unknownPieces : limits.busyPieces;
   const busy = Math.min(Math.max(Math.ceil(inTime), limits.leastBusyPieces), most);
   const rounds = roundsPerPiece(line, pieceSize, limits);
-  return Math.max(busy + limits.leadFactor * rounds, Math.min(busy + limits.wideLeadFactor * rounds, inTime));
+  const needed = Math.min(busy + limits.leadFactor * rounds, Math.max(inTime, 2 * busy));
+  return Math.max(needed, Math.min(busy + limits.wideLeadFactor * rounds, inTime));
 }
 
 /** Control rounds in the time of a piece. */

@@ -9,8 +9,11 @@ import type { Lease, Terms } from './leases.ts';
 import type { Swarm } from './swarm.ts';
 
 const MEDIAN_STEP = 0.05;
-/** Longer ones are not a round trip but a clock that jumped, or a host that slept. */
-const MAX_ROUND_MS = 1000;
+/**
+ * Longer ones are not a round trip but a clock that jumped, a host that slept, or pieces that wait at a child for their turn:
+ * taken for a long way they would have more pieces sent to wait there.
+ */
+const MAX_ROUND_MS = 250;
 const MAX_FLIGHT_MS = 10_000;
 
 export class Transfers {
