@@ -3,6 +3,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { download, startDownload } from '../support/download.ts';
+import { setFault, wrongDeeds } from '../support/faulty/fault.ts';
 import { Lab, type Supernode } from '../support/lab.ts';
 import { canMount, mountMemory } from '../support/mount.ts';
 import { Sample } from '../support/sample.ts';
@@ -69,5 +70,41 @@ describe.skipIf(!canMount())('a disk (needs root and mount)', () => {
     const ended = await lab.run('dfget', ['server', '--home', home, '--node', supernode.node]).ended;
     expect(ended.code).toBe(8);
     expect(ended.stderr).toContain(home);
+  });
+});
+
+describe('a disk that breaks (EIO on every write)', () => {
+  it('ends the download with the cause; the agent lives, and what it held before is right and is given', async () => {
+    const agent = await lab.faultyAgent('eio', '127.0.0.5', supernode.node);
+    setFault(agent.faultFile, undefined);
+    const before = new Sample(3 * MIB, 4);
+    const held = source.serve('before.bin', before);
+    expect(await download(lab, agent, held, lab.path('before'))).toMatchObject({ code: 0 });
+
+    const gate = Promise.withResolvers<void>();
+    const sample = new Sample(8 * MIB, 5);
+    const url = source.serve('broken.bin', sample, { pause: { atByte: 4 * MIB, until: gate.promise } });
+    const half = startDownload(lab, agent, url, lab.path('broken'));
+    await half.reached(2 * MIB);
+    setFault(agent.faultFile, 'eio');
+    gate.resolve();
+    expect(await half.ended).toMatchObject({
+      code: 8,
+      fault: { code: 'local-io', message: expect.stringContaining('the disk failed') },
+    });
+    expect(wrongDeeds(agent.faultFile)).toBeGreaterThan(0);
+    expect(existsSync(lab.path('broken'))).toBe(false);
+    expect(agent.running.alive).toBe(true);
+    expect(await download(lab, agent, held, lab.path('held'))).toMatchObject({
+      code: 0,
+      result: { fromDisk: before.length },
+    });
+    expect(await lab.sha256(lab.path('held'))).toBe(before.digest());
+
+    setFault(agent.faultFile, undefined);
+    const again = await download(lab, agent, url, lab.path('whole'));
+    expect(again).toMatchObject({ code: 0 });
+    expect(again.result?.fromDisk).toBeGreaterThanOrEqual(2 * MIB);
+    expect(await lab.sha256(lab.path('whole'))).toBe(sample.digest());
   });
 });

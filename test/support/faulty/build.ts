@@ -3,6 +3,7 @@
  * the file says that DRAGONFLY_TEST_FAULT names (fault.ts). No flag of the product can do that.
  */
 import { registerHooks } from 'node:module';
+import './broken-disk.ts';
 
 /** Who imports the first file gets the second. */
 const REPLACED: Readonly<Record<string, string>> = {

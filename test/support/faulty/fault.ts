@@ -1,12 +1,12 @@
 /**
- * What a test build does wrong, as a file says at that moment, so that a test can switch it: `corrupt`, `mute` or `liar`, and a share of
+ * What a test build does wrong, as a file says at that moment, so that a test can switch it: `corrupt`, `mute`, `liar` or `eio`, and a share of
  * the pieces where not all are meant (`corrupt 0.1`). No file = honest. Every wrong deed is one line in `<file>.told`: a test that saw
  * none has shown nothing.
  */
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 
-/** Wrong bytes; requests are taken and never answered; what other hosts give is called wrong. */
-export type TestFault = 'corrupt' | 'mute' | 'liar';
+/** Wrong bytes; requests are taken and never answered; what other hosts give is called wrong; its disk takes no byte. */
+export type TestFault = 'corrupt' | 'mute' | 'liar' | 'eio';
 
 /** Environment of a program of ours that can misbehave. */
 export function faultyBuild(file: string): NodeJS.ProcessEnv {
