@@ -80,6 +80,17 @@ http { log_format reads '$request_method $uri $body_bytes_sent'; access_log ${th
     return { requests: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
   }
 
+  /** Resolves when the supernode has all of this source. */
+  async cached(url: string): Promise<void> {
+    for (;;) {
+      const answer = await fetch(`http://127.0.0.1:${this.#control}/v1/tasks`);
+      const { tasks } = (await answer.json()) as { tasks: { url: string; state: string }[] };
+      const task = tasks.find((each) => each.url === url);
+      if (task !== undefined && task.state !== 'filling') return;
+      await delay(100);
+    }
+  }
+
   get control(): number {
     return this.#control;
   }
