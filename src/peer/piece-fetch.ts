@@ -16,8 +16,11 @@ import { contentPath } from '../protocol/piece-path.ts';
 import type { StoredContent } from '../store/store.ts';
 import type { Bandwidth } from './bandwidth.ts';
 
-/** Pieces that are being taken or written, over those that may wait for the disk: enough to have several parents at work. */
-const OPEN_PER_QUEUED = 4;
+/**
+ * Pieces that are being taken or written, over those that may wait for the disk. So many that requests to slow parents do not
+ * keep those to fast ones waiting: with 4 the fast half of a mixed swarm ran at the pace of the slow half. Memory is the pool's.
+ */
+const OPEN_PER_QUEUED = 16;
 
 export type PieceJob = {
   readonly content: StoredContent;
