@@ -2,9 +2,10 @@
  * One running download: the loop around transfer/ and its only writer. Everything that happens becomes an event, the
  * transfer answers with commands, and these are carried out here. Many askers share it (download-handle.ts).
  */
+import { randomHex } from '../io/hash.ts';
 import { Fault, type FaultValue } from '../protocol/faults.ts';
 import type { PieceIndex, TaskId } from '../protocol/ids.ts';
-import { pieceSpan } from '../protocol/piece.ts';
+import { pieceBytes } from '../protocol/piece.ts';
 import type { Manifest } from '../protocol/task.ts';
 import type { StoredContent } from '../store/store.ts';
 import type { TransferCommand, TransferEvent } from '../transfer/events.ts';
@@ -54,7 +55,7 @@ export class DownloadCore {
     this.#whole = request.only === undefined;
     const { spec, nodes, grant } = request;
     const { watch, clock, store, supernodes } = parts;
-    const place = new Place({ store, watch, unique, wall: () => clock.wall() }, task, spec);
+    const place = new Place({ store, watch, unique: () => randomHex(16), wall: () => clock.wall() }, task, spec);
     this.#place = place;
     this.#transfer = transferFor(parts, request, place);
     const queue = Math.max(1, request.clientQueue ?? CLIENT_QUEUE);
@@ -66,6 +67,7 @@ export class DownloadCore {
         dispatch,
         onLength,
         onHeld: (piece, bytes, origin) => this.#held(piece, bytes, origin),
+        onFresh: (piece) => this.#readers.wake(piece),
         onPlaced: (content) => this.#placed(content, 'source', true),
         originOf: (parent) => (parent.id === this.link?.supernode ? 'fromSupernode' : 'fromPeers'),
       },
@@ -101,6 +103,11 @@ export class DownloadCore {
 
   get content(): StoredContent | undefined {
     return this.#place.content;
+  }
+
+  /** What can be read before it is on disk. */
+  get fresh(): Jobs['fresh'] {
+    return this.#jobs.fresh;
   }
 
   /** The supernode's link in use. */
@@ -140,7 +147,7 @@ export class DownloadCore {
   lost(pieces: readonly PieceIndex[]): void {
     const { content } = this;
     if (content === undefined) return;
-    for (const piece of pieces) this.#tally.lose(bytesOf(content, piece));
+    for (const piece of pieces) this.#tally.lose(pieceBytes(content.shape, piece));
     this.#parts.checked.forget(content);
     this.#jobs.forgetDigest();
     this.#dispatch({ type: 'pieces-lost', pieces });
@@ -165,7 +172,7 @@ export class DownloadCore {
     this.#moveWindow();
   }
 
-  /** Resolves when the piece may be held; throws the Fault that the download ended with. */
+  /** Resolves when the piece may be held or fresh; throws the Fault that the download ended with. */
   async wait(piece: PieceIndex, signal: AbortSignal | undefined): Promise<void> {
     if (!this.#over) await this.#readers.wait(piece, signal);
     if (this.#over && this.content?.held.has(piece) !== true && signal?.aborted !== true) {
@@ -242,7 +249,7 @@ export class DownloadCore {
     if (fresh) {
       this.#tally.reset(shape);
       const origin = content instanceof InlineContent ? 'fromSupernode' : 'fromDisk';
-      for (const piece of held) this.#tally.add(origin, bytesOf(content, piece));
+      for (const piece of held) this.#tally.add(origin, pieceBytes(content.shape, piece));
       this.#jobs.forgetDigest();
       this.#readers.wakeAll();
     }
@@ -340,11 +347,4 @@ export class DownloadCore {
     this.#readers.wakeAll();
     this.#tally.close();
   }
-}
-
-const unique = (): string => crypto.randomUUID().replaceAll('-', '');
-
-function bytesOf(content: StoredContent, piece: PieceIndex): number {
-  const { start, end } = pieceSpan(content.shape, piece);
-  return end - start;
 }

@@ -6,7 +6,7 @@
 import { Fault, type FaultCode } from '../protocol/faults.ts';
 import type { ParentAddress } from '../protocol/host.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
-import { pieceSpan } from '../protocol/piece.ts';
+import { pieceBytes } from '../protocol/piece.ts';
 import { piecesPath } from '../protocol/piece-path.ts';
 import type { TaskSpec } from '../protocol/task.ts';
 import type { SourceBody } from '../source/source.ts';
@@ -14,6 +14,7 @@ import type { StoredContent } from '../store/store.ts';
 import type { AttemptId, ReadId, TransferCommand, TransferEvent } from '../transfer/events.ts';
 import { checkWhole } from './check-whole.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { FreshPieces } from './fresh-pieces.ts';
 import { parseHeld } from './held-field.ts';
 import { PieceFetch } from './piece-fetch.ts';
 import type { Place } from './place.ts';
@@ -33,6 +34,8 @@ export type JobsSink = {
   dispatch(event: TransferEvent): void;
   /** A piece is on disk; told before the event. */
   onHeld(piece: PieceIndex, bytes: number, origin: Origin): void;
+  /** A piece is proved and can be read from memory. */
+  onFresh(piece: PieceIndex): void;
   /** The source told which content it is. */
   onPlaced(content: StoredContent): void;
   onLength(length: number): Promise<void>;
@@ -51,6 +54,7 @@ export type JobsOptions = {
 };
 
 export class Jobs {
+  readonly fresh: FreshPieces;
   readonly #options: JobsOptions;
   readonly #fetch: PieceFetch;
   readonly #attempts = new Map<AttemptId, AbortController>();
@@ -58,8 +62,14 @@ export class Jobs {
   #digest: WholeDigest | undefined;
 
   constructor(options: JobsOptions) {
+    const { place, sink } = options;
     this.#options = options;
-    this.#fetch = new PieceFetch(options.parts, options.key, options.queue);
+    this.fresh = new FreshPieces((content, piece, bytes) => {
+      if (place.content !== content) return;
+      this.#digestOf(content)?.take(piece, bytes);
+      sink.onFresh(piece);
+    });
+    this.#fetch = new PieceFetch(options.parts, options.key, options.queue, this.fresh);
   }
 
   fetch(command: FetchCommand): void {
@@ -182,9 +192,8 @@ export class Jobs {
   ): void {
     const { place, sink } = this.#options;
     if (place.content !== content) return;
-    const { start, end } = pieceSpan(content.shape, event.piece);
-    this.#followDigest(content);
-    sink.onHeld(event.piece, end - start, origin);
+    this.#digestOf(content)?.follow();
+    sink.onHeld(event.piece, pieceBytes(content.shape, event.piece), origin);
     sink.dispatch({ type: 'piece-held', ...event });
   }
 
@@ -197,10 +206,10 @@ export class Jobs {
     } else sink.dispatch({ type: 'piece-failed', attempt, fault: fault.code });
   }
 
-  #followDigest(content: StoredContent): void {
+  #digestOf(content: StoredContent): WholeDigest | undefined {
     const { parts, spec } = this.#options;
-    if (spec.digest === undefined) return;
+    if (spec.digest === undefined) return undefined;
     this.#digest ??= new WholeDigest(content, spec.digest, parts.pool);
-    this.#digest.follow();
+    return this.#digest;
   }
 }

@@ -6,6 +6,7 @@ import { Fault } from '../protocol/faults.ts';
 import { contentIdOf, parseHostId, parseTaskId, type TaskId } from '../protocol/ids.ts';
 import type { StoredContent } from '../store/store.ts';
 import { Bandwidth } from './bandwidth.ts';
+import { FreshPieces } from './fresh-pieces.ts';
 import { PieceFetch, type PieceJob } from './piece-fetch.ts';
 
 const PIECE = 64 * 1024;
@@ -37,14 +38,15 @@ function world(options: { budgetBytes: number; queue: number }) {
   } as unknown as StoredContent;
   const pool = new BufferPool({ budgetBytes: options.budgetBytes });
   const bandwidth = new Bandwidth({ down: undefined, up: undefined }, clock);
-  const fetch = new PieceFetch({ client, pool, bandwidth, clock }, 'task', options.queue);
+  const fresh = new FreshPieces(() => undefined);
+  const fetch = new PieceFetch({ client, pool, bandwidth, clock }, 'task', options.queue, fresh);
   const run = (piece: number, change: Partial<PieceJob> = {}) =>
     fetch.run({
       ...{ content, piece, parent: { id: parentId as never, ip: '127.0.0.1', port: 1 } },
       ...{ digest: sha256(bytesOf(piece)), stallMs: 1000, signal: new AbortController().signal },
       ...change,
     });
-  return { run, pool, written, asked: () => asked };
+  return { run, pool, written, content, fresh, asked: () => asked };
 }
 
 async function quiet(): Promise<void> {
@@ -95,4 +97,15 @@ test('a full disk is told, and the memory comes back', async () => {
   written[0]?.end(new Fault('no-space', 'full'));
   await expect(full).rejects.toMatchObject({ code: 'no-space' });
   expect(pool.outBytes).toBe(0);
+});
+
+test('a piece can be read from memory while it is written, and not after it', async () => {
+  const { run, written, content, fresh } = world({ budgetBytes: 8 * PIECE, queue: 4 });
+  const running = run(1);
+  await quiet();
+  const into = Buffer.alloc(10);
+  expect([fresh.copy(content, 1, 100, into), into.equals(bytesOf(1).subarray(0, 10))]).toEqual([true, true]);
+  written[0]?.end();
+  await running;
+  expect(fresh.has(content, 1)).toBe(false);
 });

@@ -15,6 +15,7 @@ import { pieceSpan } from '../protocol/piece.ts';
 import { contentPath } from '../protocol/piece-path.ts';
 import type { StoredContent } from '../store/store.ts';
 import type { Bandwidth } from './bandwidth.ts';
+import type { FreshPieces } from './fresh-pieces.ts';
 
 /**
  * Pieces that are being taken or written, over those that may wait for the disk. So many that requests to slow parents do not
@@ -43,13 +44,15 @@ export class PieceFetch {
   readonly #key: string;
   readonly #queue: number;
   readonly #throttle: (bytes: number) => number;
+  readonly #fresh: FreshPieces | undefined;
   #open = 0;
   #writing = 0;
   #waiting: (() => void)[] = [];
 
-  /** `key` names the task among the host's rates; `queue` in pieces. */
-  constructor(parts: PieceFetchParts, key: string, queue: number) {
+  /** `key` names the task among the host's rates; `queue` in pieces; `fresh` has what is proved and not yet written. */
+  constructor(parts: PieceFetchParts, key: string, queue: number, fresh?: FreshPieces) {
     this.#parts = parts;
+    this.#fresh = fresh;
     this.#key = key;
     this.#queue = queue;
     this.#throttle = (bytes) => parts.bandwidth.take(key, bytes);
@@ -99,8 +102,11 @@ export class PieceFetch {
   async #write({ content, piece, digest }: PieceJob, buffer: Uint8Array): Promise<void> {
     this.#writing++;
     try {
-      await content.put(piece, digest, buffer);
+      const written = content.put(piece, digest, buffer);
+      this.#fresh?.put(content, piece, buffer);
+      await written;
     } finally {
+      this.#fresh?.drop(piece, buffer);
       this.#writing--;
       this.#wake();
     }

@@ -1,5 +1,5 @@
 /**
- * The verified bytes of a running download, in order. Invariants: a byte is given out once its piece is held; all bytes
+ * The verified bytes of a running download, in order. Invariants: a byte is given out once its piece is proved; all bytes
  * of one reading are of one content; a reading has one chunk in memory, whoever reads slowly, and uses it again for the
  * next one: fresh memory for each would cost more than the reading.
  */
@@ -21,21 +21,22 @@ export async function* readInOrder(
   try {
     for (let position = start; ; ) {
       if (signal?.aborted) throw new Fault('cancelled', 'the reader went away');
-      const { content } = core;
+      const { content, fresh } = core;
       if (content?.id !== id) throw core.fault ?? new Fault('source-changed', 'the content changed while it was read');
       const { length, pieceSize } = content.shape;
       const stop = Math.min(end, length ?? Number.POSITIVE_INFINITY);
       if (position >= stop) return;
       const piece = Math.floor(position / pieceSize);
       core.want(reader, piece, Math.ceil(stop / pieceSize));
-      if (!content.held.has(piece)) {
+      if (!content.held.has(piece) && !fresh.has(content, piece)) {
         await core.wait(piece, signal);
         continue;
       }
       const bytes = Math.min(stop, (piece + 1) * pieceSize, position + CHUNK_BYTES) - position;
       memory ??= Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, stop - start));
       const chunk = memory.subarray(0, bytes);
-      if (!(await readHeld(core, position, chunk))) continue;
+      const offset = position - piece * pieceSize;
+      if (!fresh.copy(content, piece, offset, chunk) && !(await readHeld(core, position, chunk))) continue;
       yield chunk;
       position += chunk.length;
     }

@@ -1,10 +1,11 @@
 /**
- * The user's digest over the whole content. It follows the pieces that are held without a gap by reading them back while
- * the download runs, so that at the end only the tail remains.
+ * The user's digest over the whole content. It takes pieces that come in order as they come, and follows those that are held
+ * without a gap by reading them back while the download runs, so that at the end only the tail remains.
  */
 import type { BufferPool } from '../io/buffers.ts';
 import { DigestBuilder, digestAlgorithmOf } from '../io/hash.ts';
 import { Fault } from '../protocol/faults.ts';
+import type { PieceIndex } from '../protocol/ids.ts';
 import type { Digest } from '../protocol/task.ts';
 import type { StoredContent } from '../store/store.ts';
 
@@ -29,7 +30,14 @@ export class WholeDigest {
     this.#builder = new DigestBuilder(algorithm);
   }
 
-  /** A piece has come: hashes on if it closes the gap. */
+  /** A piece is at hand before it is held: hashes on if it is the next one. */
+  take(piece: PieceIndex, bytes: Uint8Array): void {
+    if (this.#running !== undefined || this.#hashed !== piece * this.#content.shape.pieceSize) return;
+    this.#builder.update(bytes);
+    this.#hashed += bytes.length;
+  }
+
+  /** A piece is held: hashes on if it closes the gap. */
   follow(): void {
     this.#running ??= this.#hashOn()
       .catch(() => {

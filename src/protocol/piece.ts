@@ -36,6 +36,11 @@ export function pieceSpan(shape: ContentShape, piece: number): Span {
   return { start, end };
 }
 
+export function pieceBytes(shape: ContentShape, piece: number): number {
+  const { start, end } = pieceSpan(shape, piece);
+  return end - start;
+}
+
 /** The pieces that a span of bytes touches: first and last index, both inclusive. */
 export function piecesOf(shape: ContentShape, span: Span): { first: number; last: number } {
   return { first: Math.floor(span.start / shape.pieceSize), last: Math.floor((span.end - 1) / shape.pieceSize) };
