@@ -100,6 +100,18 @@ export function verifyManifest(secret: Uint8Array, manifest: Manifest): boolean 
   return claimed.length === right.length && timingSafeEqual(claimed, right);
 }
 
+/** HMAC-SHA256 in base64 of a text for which `purpose` stands: what was signed for one purpose proves nothing for another. */
+export function signText(secret: Uint8Array, purpose: string, text: string): string {
+  return createHmac('sha256', secret).update(`${purpose}\n`).update(text).digest('base64');
+}
+
+/** Takes constant time. */
+export function verifyText(secret: Uint8Array, purpose: string, text: string, signature: string): boolean {
+  const claimed = Buffer.from(signature, 'base64');
+  const right = Buffer.from(signText(secret, purpose, text), 'base64');
+  return claimed.length === right.length && timingSafeEqual(claimed, right);
+}
+
 /** An array, because the order of an object's fields is not part of what it says. The first item is the form's name. */
 function hmac(secret: Uint8Array, manifest: UnsignedManifest): Buffer {
   const { content, shape, facts, digests, digest } = manifest;

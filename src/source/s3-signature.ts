@@ -9,6 +9,8 @@ import type { Credentials } from './s3-access.ts';
 type Headers = readonly (readonly [name: string, value: string])[];
 
 export type SignRequest = {
+  /** GET where nothing is said. What a PUT sends is not part of its signature. */
+  readonly method?: string;
   readonly url: string;
   readonly headers: Headers;
   readonly region: string;
@@ -62,9 +64,12 @@ export function checkSignature(query: string, url: string): void {
     throw new Fault('usage', 'the signature is for another version of the object');
 }
 
-function signerOf({ url, headers, region, credentials }: SignRequest, more: { datetime: string; signQuery?: boolean }) {
+function signerOf(
+  { method = 'GET', url, headers, region, credentials }: SignRequest,
+  more: { datetime: string; signQuery?: boolean },
+) {
   return new AwsV4Signer({
-    method: 'GET',
+    method,
     url,
     headers: Object.fromEntries(headers.filter(([name]) => signedHeader(name))),
     service: 's3',

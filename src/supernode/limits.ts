@@ -30,3 +30,5 @@ export const FETCHES_AT_ONCE = 512;
 export const FETCH_SILENCE_MS = 120_000;
 /** Of chance in the name of a grant: nobody guesses one. */
 export const GRANT_BYTES = 16;
+/** How long hosts may take to move here with what another supernode had given them, before the source is read for it. */
+export const HOSTS_GRACE_MS = 2_000;

@@ -15,6 +15,8 @@ import type { SourceAnswer, SourceRequest } from '../source/source.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import type { Marks } from '../store/watermarks.ts';
 import { Cache } from './cache/cache.ts';
+import { ALONE } from './cluster/alone.ts';
+import { NO_HOSTS } from './cluster/no-hosts.fixture.ts';
 import { Grants } from './grants.ts';
 import { HostFetches } from './host-fetches.ts';
 import { Hosts } from './hosts.ts';
@@ -122,7 +124,7 @@ export function supernodeInMemory(options: {
   const swarms = new Swarms({ hosts, loop, clock, seedSite: site, seedUpBytesPerSecond: undefined });
   let uniques = 0;
   cache = new Cache({
-    ...{ store, clock, openSource, log: silentLog, events: swarms },
+    ...{ store, clock, openSource, log: silentLog, events: swarms, ...ALONE, hosts: NO_HOSTS },
     pool: new BufferPool({ budgetBytes: 16 * 1024 * 1024 }),
     secret: Buffer.from('a secret of the tests, 32 characters'),
     take: () => 0,

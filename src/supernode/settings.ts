@@ -42,6 +42,8 @@ export const SHAPE = {
   s3Region: setting.text.optional(),
   s3PathStyle: setting.flag.optional(),
   s3Profile: setting.text.optional(),
+  /** `s3://BUCKET/PREFIX` to which complete contents are written behind, and from which they are read before their source. */
+  s3Store: setting.text.optional(),
   clusterSecretFile: setting.text.optional(),
   /** Redis that the supernodes of a cluster share; docs/cluster.md has the forms. Absent = this supernode is alone. */
   cluster: setting.text.optional(),
@@ -106,6 +108,7 @@ export const FLAGS = {
     value: 'TIME',
     help: 'how long it goes on for its readers when it is to end (default 30s)',
   },
+  s3: { kind: 'text', value: 'URL', help: 's3://BUCKET/PREFIX that keeps complete contents for all supernodes (none)' },
   'cluster-secret-file': { kind: 'text', value: 'FILE', help: 'secret that all supernodes of a cluster share' },
   debug: { kind: 'boolean', short: 'D', help: 'log more' },
   help: { kind: 'boolean', short: 'h', help: 'this help' },
@@ -145,6 +148,7 @@ export function readSettings({ values }: CommandLine, env: NodeJS.ProcessEnv): L
       cluster: values.cluster,
       clusterName: values['cluster-name'],
       drainTimeout: values['drain-timeout'],
+      s3Store: values.s3,
       clusterSecretFile: values['cluster-secret-file'],
       debug: values.debug ? true : undefined,
     },

@@ -15,6 +15,7 @@ import type { ContentId } from '../protocol/ids.ts';
 import { type Member, placeText } from '../protocol/member.ts';
 import type { SupernodeMessage } from '../protocol/messages.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
+import { accessOf, parseS3Url, type S3Settings } from '../source/s3-access.ts';
 import { createSources, type SourcesOptions } from '../source/sources.ts';
 import { addContents } from '../store/contents-api.ts';
 import { openDiskStore } from '../store/disk-store.ts';
@@ -25,7 +26,9 @@ import { addHosts } from './api/hosts.ts';
 import { addPreheats } from './api/preheats.ts';
 import { addTasks } from './api/tasks.ts';
 import { Cache } from './cache/cache.ts';
+import { tellAll } from './cache/events.ts';
 import { untilQuiet } from './cluster/drain.ts';
+import { createElsewhere, type S3Behind } from './cluster/elsewhere.ts';
 import { Membership } from './cluster/membership.ts';
 import { Redis } from './cluster/redis.ts';
 import { parseRedis } from './cluster/redis-place.ts';
@@ -63,6 +66,7 @@ export async function startSupernode(
   const { log, version } = told;
   const clock = systemClock;
   const redis = redisOf(settings, clock, log);
+  const s3 = await s3BehindOf(settings);
   const home = await openHome(settings.homeDir ?? defaultHome(), settings.clusterSecretFile);
   const address = settings.advertiseIP ?? firstAddress();
   const rates = new RateTree(rateOf(settings));
@@ -110,13 +114,21 @@ export async function startSupernode(
   });
   const site = { idc: settings.idc ?? '', location: settings.location ?? '', machine: await machineName() };
   const swarms = new Swarms({ hosts, loop, clock, seedSite: site, seedUpBytesPerSecond: rates.bytesPerSecond });
+  const elsewhere = createElsewhere({
+    ...{ clock, log, secret: home.secret, here: { ip: address, port: downloadPort }, redis, give },
+    s3,
+    holdings: (content) => swarms.holdings(content),
+  });
   cache = new Cache({
     store,
     pool: new BufferPool({ budgetBytes: FILL_BUDGET_BYTES }),
     clock,
     log,
     secret: home.secret,
-    openSource: (request) => sources.open({ ...request, stallMs: settings.sourceStallTime }),
+    openSource: async (request) => {
+      elsewhere.admit(request);
+      return sources.open({ ...request, stallMs: settings.sourceStallTime });
+    },
     take: rates.bytesPerSecond === undefined ? undefined : (bytes) => rates.take('read', bytes, clock.now()),
     delay: (ms) => sleep(ms),
     random: Math.random,
@@ -125,7 +137,8 @@ export async function startSupernode(
     heuristicFreshMs: settings.taskExpireTime,
     staleIfErrorMs: settings.staleIfError,
     manifestFromHosts: (task) => swarms.manifestFromHosts(task),
-    events: swarms,
+    ...elsewhere.cacheParts,
+    events: tellAll([swarms, ...elsewhere.listeners]),
   });
   swarms.start(cache);
   redis?.start();
@@ -169,6 +182,7 @@ export async function startSupernode(
     await api.close();
     await pieceServer.close();
     await cache.close();
+    await elsewhere.close();
     await sources.close();
     loop.close();
     await redis?.close();
@@ -198,13 +212,27 @@ function redisOf({ cluster, clusterName }: Settings, clock: Clock, log: Log): Re
   return new Redis({ place: parseRedis(cluster), clusterName, clock, log, random: Math.random });
 }
 
+/** Credentials and place as of s3 sources; what is wrong with them is said before anything is started. Fault usage. */
+async function s3BehindOf(settings: Settings): Promise<S3Behind | undefined> {
+  const { s3Store: url } = settings;
+  if (url === undefined) return undefined;
+  parseS3Url(url);
+  const behind = { url, settings: s3SettingsOf(settings), env: process.env };
+  await accessOf({}, behind.settings, behind.env);
+  return behind;
+}
+
+function s3SettingsOf({ s3Endpoint, s3Region, s3PathStyle, s3Profile }: Settings): S3Settings {
+  return { endpoint: s3Endpoint, region: s3Region, pathStyle: s3PathStyle, profile: s3Profile };
+}
+
 function sourcesOf(settings: Settings, clock: Clock): SourcesOptions {
-  const { fileRoots, sourceConnections, s3Endpoint, s3Region, s3PathStyle, s3Profile } = settings;
+  const { fileRoots, sourceConnections } = settings;
   return {
     wallNow: () => clock.wall(),
     fileRoots,
     connections: sourceConnections,
-    s3: { endpoint: s3Endpoint, region: s3Region, pathStyle: s3PathStyle, profile: s3Profile },
+    s3: s3SettingsOf(settings),
   };
 }
 

@@ -11,10 +11,12 @@ import type { FailedPiece, HeldPiece, InventoryEntry, PieceWindow } from '../pro
 import { pieceCount, pieceSpan } from '../protocol/piece.ts';
 import type { Manifest, TaskSpec } from '../protocol/task.ts';
 import type { Wants } from '../scheduler/events.ts';
-import type { Cache, CacheEvents } from './cache/cache.ts';
+import { AskedManifests } from './asked-manifests.ts';
+import type { Cache } from './cache/cache.ts';
 import type { Entry, Opened } from './cache/entry.ts';
+import type { CacheEvents } from './cache/events.ts';
+import type { Holding } from './cluster/host-tier.ts';
 import { type HostRecord, type Hosts, heldOf, heldWords } from './hosts.ts';
-import { MANIFEST_TIMEOUT_MS } from './limits.ts';
 import { Swarm } from './swarm.ts';
 import type { SwarmLoop } from './swarm-loop.ts';
 
@@ -32,11 +34,12 @@ type Reader = { readonly window?: PieceWindow; readonly only?: 'window' };
 export class Swarms implements CacheEvents {
   readonly #parts: SwarmsParts;
   readonly #swarms = new Map<ContentId, Swarm>();
-  readonly #awaitedManifests = new Map<ContentId, (manifest: Manifest) => void>();
+  readonly #manifests: AskedManifests;
   #cache: Cache | undefined;
 
   constructor(parts: SwarmsParts) {
     this.#parts = parts;
+    this.#manifests = new AskedManifests(parts.hosts);
   }
 
   /** The cache and the swarms know each other; this closes the circle, once, before the first session. */
@@ -55,7 +58,7 @@ export class Swarms implements CacheEvents {
 
   /** What must not grow for ever. */
   get counts(): { readonly swarms: number; readonly awaitedManifests: number } {
-    return { swarms: this.#swarms.size, awaitedManifests: this.#awaitedManifests.size };
+    return { swarms: this.#swarms.size, awaitedManifests: this.#manifests.count };
   }
 
   /** The entry is the one that its swarm is about. */
@@ -166,19 +169,11 @@ export class Swarms implements CacheEvents {
   }
 
   manifestCame(manifest: Manifest): void {
-    this.#awaitedManifests.get(manifest.content)?.(manifest);
+    this.#manifests.came(manifest);
   }
 
-  /** Asks hosts that offer a content of the task for its manifest, one after the other. */
-  async manifestFromHosts(task: TaskId): Promise<Manifest | undefined> {
-    const tried = new Set<ContentId>();
-    for (const { record, entry } of this.#parts.hosts.offersOf(task)) {
-      if (!entry.hasManifest || tried.has(entry.content)) continue;
-      tried.add(entry.content);
-      const manifest = await this.#askManifest(record, entry.content);
-      if (manifest !== undefined) return manifest;
-    }
-    return undefined;
+  manifestFromHosts(task: TaskId): Promise<Manifest | undefined> {
+    return this.#manifests.find(task);
   }
 
   // What the cache says.
@@ -257,13 +252,17 @@ export class Swarms implements CacheEvents {
   /** What the child must check a piece against, unless it has the manifest. */
   digestFor(host: HostId, content: ContentId, piece: PieceIndex): string | undefined {
     if (this.#parts.hosts.find(host)?.manifests.has(content)) return undefined;
-    const entry = this.#swarms.get(content)?.entry;
-    const digest = entry?.stored.digestOf(piece);
-    if (digest !== undefined) return Buffer.from(digest).toString('base64');
-    if (entry?.manifest === undefined) return undefined;
-    return Buffer.from(entry.manifest.digests, 'base64')
-      .subarray(piece * 32, piece * 32 + 32)
-      .toString('base64');
+    const digest = this.#swarms.get(content)?.entry.digestOf(piece);
+    return digest === undefined ? undefined : Buffer.from(digest).toString('base64');
+  }
+
+  /** What the hosts of its swarm hold, those that are trusted and give. */
+  *holdings(content: ContentId): Generator<Holding> {
+    for (const record of this.#swarms.get(content)?.hosts ?? []) {
+      const { id, ip, port, uploads } = record.description;
+      const held = uploads && record.isolated === undefined ? this.#parts.loop.heldBy(id, content) : undefined;
+      if (held !== undefined) yield { place: { ip, port }, held };
+    }
   }
 
   starved(content: ContentId, pieces: readonly PieceIndex[]): void {
@@ -286,7 +285,9 @@ export class Swarms implements CacheEvents {
   ): void {
     const { id: content } = swarm.entry;
     swarm.enter(record, peer.wants !== 'nothing');
-    this.#parts.loop.handle({ type: 'peer-joined', host: record.description.id, content, ...peer });
+    // What a child could not check it is not told of: it would have to take the parent's word.
+    const held = swarm.entry.provable(peer.held);
+    this.#parts.loop.handle({ type: 'peer-joined', host: record.description.id, content, ...peer, held });
   }
 
   #shape(entry: Entry, pieces: number, final: boolean): void {
@@ -299,19 +300,6 @@ export class Swarms implements CacheEvents {
       pieces,
       lastPieceSize: last.end - last.start,
       final,
-    });
-  }
-
-  #askManifest(record: HostRecord, content: ContentId): Promise<Manifest | undefined> {
-    return new Promise((resolve) => {
-      const end = (manifest: Manifest | undefined): void => {
-        clearTimeout(timer);
-        this.#awaitedManifests.delete(content);
-        resolve(manifest);
-      };
-      const timer = setTimeout(() => end(undefined), MANIFEST_TIMEOUT_MS);
-      this.#awaitedManifests.set(content, end);
-      record.session.send({ type: 'ask-manifest', content });
     });
   }
 

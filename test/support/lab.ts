@@ -12,7 +12,7 @@ import { hashFile } from './hash-file.ts';
 import { type Ended, Running } from './process.ts';
 import { TestSource } from './source.ts';
 
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 180_000;
 const LOOK_AGAIN_MS = 10;
 const STOP_TIMEOUT_MS = 10_000;
 

@@ -1,6 +1,7 @@
 /**
- * A store that speaks S3 as far as readers need it: objects with ranges and conditions, listings in pages. It checks every
- * signature by a computation of its own from the description of the protocol, and says so when one is wrong.
+ * A store that speaks S3 as far as readers and writers need it: objects with ranges and conditions, listings in pages, objects
+ * that come whole or in parts. It checks every signature by a computation of its own from the description of the protocol, and
+ * says so when one is wrong.
  */
 import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,7 +13,10 @@ export type S3Options = {
   /** Absent = whoever comes may read. */
   readonly keys?: Readonly<Record<string, string>>;
   readonly pageSize?: number;
+  readonly ip?: string;
 };
+
+type Upload = { readonly path: string; readonly parts: Map<number, Buffer> };
 
 export type S3Request = {
   readonly method: string;
@@ -29,25 +33,32 @@ export class TestS3 {
   readonly #options: S3Options;
   readonly #buckets = new Map<string, Map<string, Buffer>>();
   readonly requests: S3Request[] = [];
+  /** Objects that are coming in parts. */
+  readonly uploads = new Map<string, Upload>();
+  /** Answers this to so many requests that would change something. */
+  failing = { status: 503, times: 0 };
   /** Of the last request that was refused. */
   refusal: string | undefined;
 
   private constructor(server: Server, options: S3Options) {
     this.#server = server;
     this.#options = options;
-    server.on('request', (request, response) => this.#answer(request, response));
+    server.on('request', (request, response) => {
+      this.#answer(request, response).catch(() => response.destroy());
+    });
   }
 
   static async start(options: S3Options = {}): Promise<TestS3> {
     const server = createServer();
     const store = new TestS3(server, options);
-    server.listen(0, '127.0.0.1');
+    server.listen(0, options.ip ?? '127.0.0.1');
     await once(server, 'listening');
     return store;
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const { address, port } = this.#server.address() as AddressInfo;
+    return `http://${address}:${port}`;
   }
 
   put(bucket: string, key: string, data: Buffer): void {
@@ -56,11 +67,29 @@ export class TestS3 {
     objects.set(key, data);
   }
 
+  /** Keys of a bucket, in order. */
+  keys(bucket: string): readonly string[] {
+    return [...(this.#buckets.get(bucket)?.keys() ?? [])].sort();
+  }
+
+  object(bucket: string, key: string): Buffer | undefined {
+    return this.#buckets.get(bucket)?.get(key);
+  }
+
+  remove(bucket: string, key: string): void {
+    this.#buckets.get(bucket)?.delete(key);
+  }
+
+  /** Requests of this kind that were answered well. */
+  count(method: string): number {
+    return this.requests.filter((each) => each.method === method && each.status < 300).length;
+  }
+
   /** Bytes of bodies that were sent for this key. */
   bytesOf(bucket: string, key: string): number {
     const path = `/${bucket}/${key.split('/').map(encode).join('/')}`;
     return this.requests
-      .filter(({ target }) => target.split('?')[0] === path)
+      .filter(({ method, target }) => method === 'GET' && target.split('?')[0] === path)
       .reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
@@ -70,14 +99,17 @@ export class TestS3 {
     await once(this.#server, 'close');
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { status, headers = {}, body = Buffer.alloc(0) } = this.#respond(request);
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const { status, headers = {}, body = Buffer.alloc(0) } = this.#respond(request, Buffer.concat(chunks));
     const signed = request.headers.authorization !== undefined || /X-Amz-Signature/.test(request.url ?? '');
     this.requests.push({ method: request.method ?? '', target: request.url ?? '', status, bytes: body.length, signed });
-    response.writeHead(status, { 'content-length': body.length, ...headers }).end(body);
+    const length = status === 204 ? {} : { 'content-length': body.length };
+    response.writeHead(status, { ...length, ...headers }).end(body);
   }
 
-  #respond(request: IncomingMessage): Answer {
+  #respond(request: IncomingMessage, sent: Buffer): Answer {
     const { keys, region = 'us-east-1' } = this.#options;
     if (keys !== undefined) {
       const asked = regionOf(request);
@@ -94,8 +126,58 @@ export class TestS3 {
       const body = Buffer.from(this.#list(objects, url.searchParams));
       return { status: 200, headers: { 'content-type': 'application/xml' }, body };
     }
+    if (request.method !== 'GET') return this.#change(request.method, bucket, rest.join('/'), url.searchParams, sent);
     const data = objects.get(rest.join('/'));
     return data === undefined ? this.#refuse(404, 'NoSuchKey') : this.#object(request, data);
+  }
+
+  #change(method: string | undefined, bucket: string, key: string, query: URLSearchParams, sent: Buffer): Answer {
+    if (this.failing.times > 0) {
+      this.failing.times--;
+      return this.#refuse(this.failing.status, 'SlowDown');
+    }
+    const etag = { etag: `"${createHash('md5').update(sent).digest('hex')}"` };
+    const upload = query.get('uploadId');
+    if (upload !== null) return this.#uploading(method, bucket, key, upload, query, sent, etag);
+    if (method === 'POST' && query.has('uploads')) {
+      const name = `upload ${this.requests.length}`;
+      this.uploads.set(name, { path: `${bucket}/${key}`, parts: new Map() });
+      return { status: 200, body: Buffer.from(`<R><UploadId>${name}</UploadId></R>`) };
+    }
+    if (method === 'DELETE') {
+      this.remove(bucket, key);
+      return { status: 204 };
+    }
+    if (method !== 'PUT') return this.#refuse(405, 'MethodNotAllowed');
+    this.put(bucket, key, sent);
+    return { status: 200, headers: etag };
+  }
+
+  #uploading(
+    method: string | undefined,
+    bucket: string,
+    key: string,
+    name: string,
+    query: URLSearchParams,
+    sent: Buffer,
+    etag: { etag: string },
+  ): Answer {
+    const upload = this.uploads.get(name);
+    if (upload?.path !== `${bucket}/${key}`) return this.#refuse(404, 'NoSuchUpload');
+    if (method === 'PUT') {
+      upload.parts.set(Number(query.get('partNumber')), sent);
+      return { status: 200, headers: etag };
+    }
+    this.uploads.delete(name);
+    if (method === 'DELETE') return { status: 204 };
+    const named = [...sent.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber><ETag>([^<]+)<\/ETag>/g)];
+    const parts = named.map(([, number, tag]) => {
+      const part = upload.parts.get(Number(number));
+      return part !== undefined && tag === `"${createHash('md5').update(part).digest('hex')}"` ? part : undefined;
+    });
+    if (parts.length === 0 || parts.includes(undefined)) return this.#refuse(400, 'InvalidPart');
+    this.put(bucket, key, Buffer.concat(parts as Buffer[]));
+    return { status: 200, body: Buffer.from('<CompleteMultipartUploadResult/>') };
   }
 
   #refuse(status: number, code: string, headers: Record<string, string> = {}): Answer {

@@ -12,6 +12,8 @@ import { IteratedBytes } from '../../source/byte-stream.ts';
 import type { SourceAnswer, SourceRequest } from '../../source/source.ts';
 import { MemoryStore } from '../../store/memory-store.ts';
 import type { Marks } from '../../store/watermarks.ts';
+import { ALONE } from '../cluster/alone.ts';
+import { NO_HOSTS } from '../cluster/no-hosts.fixture.ts';
 import { Cache, type CacheParts } from './cache.ts';
 import type { Opened } from './entry.ts';
 
@@ -90,12 +92,17 @@ export function specOf(url: string, more: Partial<TaskSpec> = {}): TaskSpec {
   return { url, headers: [], filter: [], ...more };
 }
 
+/** `before` = an earlier life of it, with the same store; `beside` = another supernode with the same source. */
 export function cacheLab(
-  more: Partial<CacheParts> & { readonly marks?: Partial<Marks>; readonly before?: CacheLab } = {},
+  more: Partial<CacheParts> & {
+    readonly marks?: Partial<Marks>;
+    readonly before?: CacheLab;
+    readonly beside?: CacheLab;
+  } = {},
 ): CacheLab {
-  const { marks, before, ...parts } = more;
-  const clock = before?.clock ?? new ManualClock(1_000_000);
-  const source = before?.source ?? new ScriptedSource();
+  const { marks, before, beside, ...parts } = more;
+  const clock = (before ?? beside)?.clock ?? new ManualClock(1_000_000);
+  const source = (before ?? beside)?.source ?? new ScriptedSource();
   const told: string[] = [];
   let cache: Cache | undefined;
   const onEvicted = (content: ContentId) => cache?.forget(content);
@@ -117,6 +124,8 @@ export function cacheLab(
     heuristicFreshMs: MINUTE,
     staleIfErrorMs: 0,
     manifestFromHosts: async (): Promise<Manifest | undefined> => undefined,
+    ...ALONE,
+    hosts: NO_HOSTS,
     events: {
       shaped: say('shaped'),
       pieceHeld: () => undefined,

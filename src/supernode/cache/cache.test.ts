@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Fault } from '../../protocol/faults.ts';
 import { bytesOf } from '../../store/content.fixture.ts';
 import { cacheLab, digestOf, filled, MINUTE, specOf } from './cache.fixture.ts';
@@ -201,8 +201,8 @@ test('pieces that are spoilt on the disk are told, and read again when they are 
   lab.store.find(entry.id)?.lose([1]);
   expect(lab.told.at(-1)).toBe(`spoilt ${entry.id}`);
   lab.cache.refill(entry, [1]);
+  await vi.waitFor(() => expect(entry.stored.complete).toBe(true));
   await lab.cache.close();
-  expect(entry.stored.complete).toBe(true);
 });
 
 test('a content that the operator drops is gone, and its downloads are told', async () => {

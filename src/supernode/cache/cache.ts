@@ -4,48 +4,27 @@
  * generation if the content changed.
  */
 import type { Clock } from '../../base/clock.ts';
-import { withAttempts } from '../../io/attempts.ts';
 import type { BufferPool } from '../../io/buffers.ts';
 import { contentFor } from '../../io/generation.ts';
 import type { Log } from '../../io/log.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { type ContentId, type PieceIndex, type TaskId, taskOf } from '../../protocol/ids.ts';
-import { type ContentShape, pieceSizeFor } from '../../protocol/piece.ts';
+import { INLINE_MAX_BYTES } from '../../protocol/messages.ts';
+import { type ContentShape, pieceCount, pieceSizeFor } from '../../protocol/piece.ts';
 import type { TaskSpec } from '../../protocol/task.ts';
-import { placeOf, type SourceAnswer, type SourceRequest } from '../../source/source.ts';
+import type { SourceAnswer, SourceRequest } from '../../source/source.ts';
 import type { StoredContent } from '../../store/store.ts';
-import {
-  SOURCE_BACKOFF,
-  SOURCE_MAX_REST_MS,
-  SOURCE_OPEN_ATTEMPTS,
-  SOURCE_OPEN_PATIENCE_MS,
-  SOURCE_STALL_MS,
-} from '../limits.ts';
+import type { ContentTier } from '../cluster/content-tier.ts';
+import { Asking } from './asking.ts';
 import { Entry, type Opened } from './entry.ts';
+import type { CacheEvents } from './events.ts';
 import { askerKey, Failures } from './failures.ts';
-import { type BodyAnswer, Fill } from './fill.ts';
+import type { BodyAnswer } from './fill.ts';
+import { fillEntry } from './filling.ts';
 import { freshness, usableStale } from './freshness.ts';
-import { type KnownParts, knownOnDisk, knownToHosts, partOnDisk, sealed, shownUrl } from './known.ts';
-import { refillPiece, requireSame } from './refill.ts';
-
-const OPEN_ATTEMPTS = {
-  attempts: SOURCE_OPEN_ATTEMPTS,
-  backoff: SOURCE_BACKOFF,
-  maxRestMs: SOURCE_MAX_REST_MS,
-  patienceMs: SOURCE_OPEN_PATIENCE_MS,
-} as const;
-
-export type CacheEvents = {
-  /** A content has become current, or its length has become known. */
-  shaped(entry: Entry): void;
-  pieceHeld(entry: Entry, piece: PieceIndex): void;
-  completed(entry: Entry): void;
-  broken(entry: Entry, fault: Fault): void;
-  /** It is not the task's content any more, or its bytes are gone from the cache. */
-  dropped(entry: Entry): void;
-  /** Pieces of it turned out to be spoilt on the cache's disk. */
-  spoilt(entry: Entry, pieces: readonly PieceIndex[]): void;
-};
+import { findKnown, type KnownParts, knownOnDisk, type Part, sealed, shownUrl } from './known.ts';
+import { type PullPlan, pull } from './pull.ts';
+import { requireSame, sourceTier } from './refill.ts';
 
 export type CacheParts = KnownParts & {
   readonly pool: BufferPool;
@@ -61,6 +40,15 @@ export type CacheParts = KnownParts & {
   readonly heuristicFreshMs: number;
   /** How long a content may be used after it went stale when its source cannot be reached; 0 = never. */
   readonly staleIfErrorMs: number;
+  /** Asked for bytes before the source, in this order. */
+  readonly tiers: readonly ContentTier[];
+  /** Hosts as those who have what another supernode had begun, and whether one of them has a piece now. */
+  readonly hosts: {
+    readonly tier: ContentTier;
+    readonly hold: (content: ContentId, piece: PieceIndex) => boolean;
+    /** How long they may take to come with what another supernode had given them. */
+    readonly graceMs: number;
+  };
   readonly events: CacheEvents;
 };
 
@@ -72,9 +60,11 @@ export class Cache {
   readonly #failures: Failures;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly #asking: Asking;
 
   constructor(parts: CacheParts) {
     this.#parts = parts;
+    this.#asking = new Asking(parts, this.#stop.signal);
     this.#failures = new Failures(parts.clock, parts.rememberFailureMs);
   }
 
@@ -117,13 +107,15 @@ export class Cache {
 
   /** Reads pieces again that the swarm has lost. */
   refill(entry: Entry, pieces: readonly PieceIndex[]): void {
-    this.#track(this.#refill(entry, pieces));
+    this.#track(this.#refill(entry, { pieces }));
   }
 
-  /** The operator wants it gone, for those too who are downloading it. */
+  /** The operator wants it gone, for those too who are downloading it, and not to come back from elsewhere. */
   async drop(task: TaskId): Promise<boolean> {
-    const found = this.#parts.store.ofTask(task);
+    const { store, shared, behind } = this.#parts;
+    const found = store.ofTask(task);
     await Promise.all(found.map((content) => this.remove(content.id)));
+    await Promise.all([shared.forget(task), behind.forget(task)]);
     return found.length > 0;
   }
 
@@ -160,22 +152,22 @@ export class Cache {
 
   async #renew(task: TaskId, spec: TaskSpec): Promise<Opened> {
     const current = this.#current.get(task);
-    const known =
-      (current?.manifest === undefined ? knownOnDisk(this.#parts, task, spec) : current) ??
-      (await knownToHosts(this.#parts, task, spec));
+    const here = current?.manifest === undefined ? knownOnDisk(this.#parts, task, spec) : current;
+    const fresh = (entry: Entry): boolean => this.#judge(entry, spec) === 'fresh';
+    const { known, part } = await findKnown(this.#parts, { task, spec, here }, fresh);
     const verdict = known === undefined ? 'read-again' : this.#judge(known, spec);
-    if (known !== undefined && verdict === 'fresh') return { entry: this.#adopt(known) };
+    if (known !== undefined && verdict === 'fresh') return { entry: await this.#use(known) };
     const refused = this.#failures.find(task, spec);
     if (refused !== undefined) return this.#despite(refused, known);
     // Not to be evicted while its source is asked about it.
     known?.stored.acquire();
     try {
-      if (known === undefined || verdict === 'read-again') return { entry: await this.#read(task, spec, undefined) };
-      const answer = await this.#askFirst(spec, { ifChanged: known.facts });
-      if (answer.type === 'body') return { entry: await this.#read(task, spec, answer) };
+      if (known === undefined || verdict === 'read-again') return { entry: await this.#read(task, spec, { part }) };
+      const answer = await this.#asking.first(spec, { ifChanged: known.facts });
+      if (answer.type === 'body') return { entry: await this.#read(task, spec, { answer }) };
       await known.stored.annotate(this.#checked(answer.freshForMs));
       known.spec = spec;
-      return { entry: this.#adopt(known) };
+      return { entry: await this.#use(known) };
     } catch (error) {
       const fault = Fault.of(error);
       this.#failures.remember(task, spec, fault);
@@ -201,15 +193,32 @@ export class Cache {
     return { entry: this.#adopt(known), stale: { checkedAt: checkedAt ?? now, why } };
   }
 
+  /** What can be given at once is given with its answer, so all of it must be here by then. */
+  async #use(known: Entry): Promise<Entry> {
+    const { length } = known.shape;
+    const small = length !== null && length <= INLINE_MAX_BYTES;
+    if (small && !known.stored.complete) await this.#pull(known, { graceMs: 0, elsewhere: () => false });
+    return this.#adopt(known);
+  }
+
   #adopt(entry: Entry): Entry {
+    if (this.#current.get(entry.task) === entry) return entry;
+    this.#make(entry);
+    // Hosts that have all of it give it to each other; what none of them has comes from elsewhere.
+    const { hold, graceMs } = this.#parts.hosts;
+    const plan = { graceMs, elsewhere: (piece: PieceIndex) => hold(entry.id, piece) };
+    if (!entry.stored.complete) this.#track(this.#refill(entry, plan));
+    return entry;
+  }
+
+  /** Makes it the task's content. */
+  #make(entry: Entry): void {
     const before = this.#current.get(entry.task);
-    if (before === entry) return entry;
     if (before !== undefined) this.#forget(before);
     this.#current.set(entry.task, entry);
     this.#watch(entry);
     this.#parts.events.shaped(entry);
     for (const piece of entry.stored.held) this.#parts.events.pieceHeld(entry, piece);
-    return entry;
   }
 
   #watch({ stored }: Entry): void {
@@ -222,62 +231,36 @@ export class Cache {
   }
 
   /** Starts a read of the source; gives the content as soon as the answer's head says what it is. */
-  async #read(task: TaskId, spec: TaskSpec, given: BodyAnswer | undefined): Promise<Entry> {
-    const part = given === undefined ? partOnDisk(this.#parts, task, spec) : undefined;
-    const answer = given ?? (await this.#askFirst(spec, part?.resume ?? {}));
-    if (answer.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a plain request');
+  async #read(task: TaskId, spec: TaskSpec, from: { answer?: BodyAnswer; part?: Part | undefined }): Promise<Entry> {
+    const { part } = from;
+    const answer = from.answer ?? (await this.#asking.body(spec, part?.resume));
     const { facts, length } = answer;
-    // A range that starts where we asked is guarded by If-Range: it is the content whose pieces we hold.
-    const same = part !== undefined && answer.start > 0 ? part.stored.id : undefined;
-    const id = same ?? contentFor(task, { digest: spec.digest, facts, length }, this.#parts.unique);
-    const shape: ContentShape = { length, pieceSize: pieceSizeFor(length) };
+    // A range that starts where we asked is guarded by If-Range: it is the content whose pieces we hold or know.
+    const same = part !== undefined && answer.start > 0 ? part : undefined;
+    if (same?.digests !== undefined) requireSame({ facts: same.facts, shape: same.shape, manifest: undefined }, answer);
+    const id = same?.id ?? contentFor(task, { digest: spec.digest, facts, length }, this.#parts.unique);
+    const shape: ContentShape = same?.shape ?? { length, pieceSize: pieceSizeFor(length) };
     const checked = this.#checked(answer.freshForMs);
     const stored = await this.#parts.store.create(id, shape, { url: shownUrl(spec), facts, ...checked });
     await stored.annotate({ facts, ...checked });
     const entry = new Entry({ id, task, stored, facts, spec });
     entry.manifest = undefined;
-    const before = this.#current.get(task);
-    if (before !== undefined) this.#forget(before);
-    this.#current.set(task, entry);
-    this.#watch(entry);
-    this.#parts.events.shaped(entry);
-    for (const piece of stored.held) this.#parts.events.pieceHeld(entry, piece);
+    if (same?.digests !== undefined) entry.learn(same.digests);
+    this.#make(entry);
     this.#track(this.#fill(entry, answer));
     return entry;
   }
 
   async #fill(entry: Entry, answer: BodyAnswer): Promise<void> {
-    const { stored, facts, spec } = entry;
+    const { stored } = entry;
     stored.acquire();
     try {
-      const fill = new Fill(
-        stored,
-        {
-          pool: this.#parts.pool,
-          reopen: async (start) => {
-            const more = await this.#ask(spec, start === 0 ? {} : { range: { start }, ifRange: facts });
-            if (more.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a range');
-            requireSame(entry, more);
-            return more;
-          },
-          take: this.#parts.take,
-          delay: this.#parts.delay,
-          random: this.#parts.random,
-          signal: this.#stop.signal,
-        },
-        {
-          facts,
-          digest: spec.digest,
-          onPiece: (piece) => this.#parts.events.pieceHeld(entry, piece),
-          onLength: () => this.#parts.events.shaped(entry),
-        },
-      );
-      if (answer.start > 0) await fill.resume();
-      const { shape, digest } = await fill.run(answer);
-      if (stored.shape.length === null) {
-        await stored.reshape(shape);
-        this.#parts.events.shaped(entry);
-      }
+      const digest = await fillEntry(entry, answer, {
+        ...this.#parts,
+        ask: (spec, more) => this.#asking.ask(spec, more),
+        signal: this.#stop.signal,
+        bring: (pieces) => this.#pull(entry, { pieces, graceMs: this.#parts.hosts.graceMs }),
+      });
       await this.#complete(entry, digest);
     } catch (error) {
       await this.#break(entry, Fault.of(error));
@@ -303,11 +286,13 @@ export class Cache {
     if (fault.code === 'digest-mismatch' || fault.code === 'source-changed') await this.#parts.store.remove(entry.id);
   }
 
-  async #refill(entry: Entry, pieces: readonly PieceIndex[]): Promise<void> {
+  async #refill(entry: Entry, plan: Partial<PullPlan>): Promise<void> {
+    if (entry.manifest === undefined) return; // A running fill will bring them.
     entry.stored.acquire();
+    const before = entry.stored.complete;
     try {
-      const ask = (more: Partial<SourceRequest>): Promise<SourceAnswer> => this.#ask(entry.spec, more);
-      for (const piece of pieces) if (await refillPiece(entry, piece, ask)) this.#parts.events.pieceHeld(entry, piece);
+      await this.#pull(entry, plan);
+      if (!before && entry.stored.complete) this.#parts.events.completed(entry);
     } catch (error) {
       await this.#break(entry, Fault.of(error));
     } finally {
@@ -315,16 +300,21 @@ export class Cache {
     }
   }
 
-  #ask(spec: TaskSpec, more: Partial<SourceRequest>): Promise<SourceAnswer> {
-    const { signal } = this.#stop;
-    const request = { ...placeOf(spec), stallMs: SOURCE_STALL_MS, signal, ...more };
-    return this.#parts.openSource(request);
-  }
-
-  /** The first question about a content: a passing trouble of the source is not passed on at once. */
-  #askFirst(spec: TaskSpec, more: Partial<SourceRequest>): Promise<SourceAnswer> {
-    const { random } = this.#parts;
-    return withAttempts({ ...OPEN_ATTEMPTS, random, signal: this.#stop.signal }, () => this.#ask(spec, more));
+  /** From whoever has it; `pieces` absent = all. */
+  #pull(entry: Entry, { pieces, graceMs = 0, elsewhere = () => false }: Partial<PullPlan>): Promise<void> {
+    const { hosts, tiers, events } = this.#parts;
+    const all = pieces ?? Array.from({ length: pieceCount(entry.shape) }, (_, piece) => piece);
+    return pull(
+      entry,
+      { pieces: all, graceMs, elsewhere },
+      {
+        ...this.#parts,
+        tiers: [hosts.tier, ...tiers],
+        source: sourceTier((spec, more) => this.#asking.ask(spec, more), entry.facts.ranges),
+        signal: this.#stop.signal,
+        held: (piece) => events.pieceHeld(entry, piece),
+      },
+    );
   }
 
   #checked(freshForMs: number | null): { checkedAt: number; freshUntil?: number } {

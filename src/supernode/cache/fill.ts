@@ -220,6 +220,11 @@ export class Fill {
     }
   }
 
+  /** For a fill that begins in the middle: what lies before is brought by others. Then there is no whole digest. */
+  from(piece: number): void {
+    this.#next = piece;
+  }
+
   /** For a fill that takes up where an earlier life of the process stopped. */
   async resume(): Promise<number> {
     const held = this.#content.held.nextClear(0);

@@ -1,11 +1,15 @@
-/** Contents that need not be read again, or not from the start: those on the cache's disk, and those that only hosts hold any more. */
-import { signManifest, verifyManifest } from '../../io/hash.ts';
-import { type TaskId, taskOf } from '../../protocol/ids.ts';
-import { pieceCount } from '../../protocol/piece.ts';
-import type { Digest, Manifest, TaskSpec } from '../../protocol/task.ts';
+/**
+ * Contents that need not be read again, or not from the start: those on the cache's disk, those that another supernode has
+ * told of, those that only hosts or the store behind hold any more.
+ */
+import { SHA256_BYTES, signManifest, verifyManifest } from '../../io/hash.ts';
+import { type ContentId, type TaskId, taskOf } from '../../protocol/ids.ts';
+import { type ContentShape, pieceCount } from '../../protocol/piece.ts';
+import type { Digest, Manifest, SourceFacts, TaskSpec } from '../../protocol/task.ts';
 import type { SourceRequest } from '../../source/source.ts';
 import { canResume } from '../../source/validators.ts';
-import type { ContentStore, StoredContent } from '../../store/store.ts';
+import type { ContentStore } from '../../store/store.ts';
+import type { SharedContent, SharedState } from '../cluster/shared-state.ts';
 import { Entry } from './entry.ts';
 import { immutable } from './freshness.ts';
 
@@ -14,10 +18,58 @@ export type KnownParts = {
   readonly secret: Uint8Array;
   /** A manifest that some host holds for this task, if any. */
   readonly manifestFromHosts: (task: TaskId) => Promise<Manifest | undefined>;
+  /** What other supernodes have told of a task. */
+  readonly shared: Pick<SharedState, 'find' | 'forget'>;
+  /** What lies in the store behind all of them; asked when nobody else knows anything. */
+  readonly behind: Pick<SharedState, 'find' | 'forget'>;
 };
 
+/** What was read of a content before, and how to ask for the rest. */
+export type Part = {
+  readonly id: ContentId;
+  readonly shape: ContentShape;
+  readonly facts: SourceFacts;
+  /** The first byte to ask for. */
+  readonly start: number;
+  readonly resume: Partial<SourceRequest>;
+  /** Of its first pieces, where another supernode had read them. */
+  readonly digests?: Uint8Array;
+};
+
+export type Found = {
+  /** With a manifest. */
+  readonly known?: Entry | undefined;
+  /** Without one: some of it was read. It is newer than what has a manifest. */
+  readonly part?: Part | undefined;
+};
+
+/** `here` is what this supernode itself has; `fresh` tells whether it may be used as it is. */
+export async function findKnown(
+  parts: KnownParts,
+  { task, spec, here }: { readonly task: TaskId; readonly spec: TaskSpec; readonly here: Entry | undefined },
+  fresh: (entry: Entry) => boolean,
+): Promise<Found> {
+  if (here !== undefined && fresh(here)) return { known: here };
+  const shared = await parts.shared.find(task);
+  if (shared !== undefined && newer(shared, here)) {
+    if (shared.manifest !== undefined) return { known: await entryOf(parts, spec, shared) };
+    const begun = begunElsewhere(shared);
+    // What hosts say of it may be newer still: they heard of its end.
+    const manifest = here === undefined ? await parts.manifestFromHosts(task) : undefined;
+    if (begun !== undefined && manifest?.content !== shared.content)
+      return { part: longer(begun, partOnDisk(parts, task, spec)) };
+  }
+  if (here !== undefined) return { known: here };
+  const known = (await knownToHosts(parts, task, spec)) ?? (await knownBehind(parts, task, spec));
+  return { known, part: known === undefined ? partOnDisk(parts, task, spec) : undefined };
+}
+
 /** The content on disk that was checked against its source last. */
-export function knownOnDisk({ store, secret }: KnownParts, task: TaskId, spec: TaskSpec): Entry | undefined {
+export function knownOnDisk(
+  { store, secret }: Pick<KnownParts, 'store' | 'secret'>,
+  task: TaskId,
+  spec: TaskSpec,
+): Entry | undefined {
   const [latest] = store
     .ofTask(task)
     .filter(({ meta: { manifest } }) => manifest !== undefined && verifyManifest(secret, manifest))
@@ -27,7 +79,7 @@ export function knownOnDisk({ store, secret }: KnownParts, task: TaskId, spec: T
 }
 
 /** A content that only hosts hold any more: proved by our own signature, it need not be read again. */
-export async function knownToHosts(parts: KnownParts, task: TaskId, spec: TaskSpec): Promise<Entry | undefined> {
+async function knownToHosts(parts: KnownParts, task: TaskId, spec: TaskSpec): Promise<Entry | undefined> {
   const manifest = await parts.manifestFromHosts(task);
   if (manifest === undefined || taskOf(manifest.content) !== task) return undefined;
   if (!verifyManifest(parts.secret, manifest)) return undefined;
@@ -36,25 +88,59 @@ export async function knownToHosts(parts: KnownParts, task: TaskId, spec: TaskSp
   return new Entry({ id, task, stored, facts, spec });
 }
 
-/** What an earlier life of this process had read of the task, and how to ask for the rest. */
-export function partOnDisk(
+async function knownBehind(parts: KnownParts, task: TaskId, spec: TaskSpec): Promise<Entry | undefined> {
+  const shared = await parts.behind.find(task);
+  return shared?.manifest === undefined ? undefined : entryOf(parts, spec, shared);
+}
+
+function newer({ content, life }: SharedContent, here: Entry | undefined): boolean {
+  return here === undefined || (content !== here.id && (life.checkedAt ?? 0) > (here.stored.meta.checkedAt ?? 0));
+}
+
+async function entryOf(
   { store }: Pick<KnownParts, 'store'>,
-  task: TaskId,
   spec: TaskSpec,
-): { readonly stored: StoredContent; readonly resume: Partial<SourceRequest> } | undefined {
-  for (const stored of store.ofTask(task)) {
-    const { facts, manifest } = stored.meta;
+  { content: id, shape, facts, life, manifest, holders }: SharedContent,
+): Promise<Entry> {
+  const meta = { facts, ...life, ...(manifest === undefined ? {} : { manifest }) };
+  const stored = await store.create(id, shape, { url: shownUrl(spec), ...meta });
+  // It may have been here before, without its end.
+  await stored.annotate(meta);
+  const entry = new Entry({ id, task: taskOf(id), stored, facts, spec });
+  entry.holders = holders;
+  return entry;
+}
+
+/** Only where a validator guards the rest: what hosts hold beyond the digests that were told must be the same content. */
+function begunElsewhere({ content: id, shape, facts, digests }: SharedContent): Part | undefined {
+  // The last piece is read in any case, so that the source says whether it is still this content.
+  const pieces = Math.min(digests.length / SHA256_BYTES, pieceCount(shape) - 1);
+  if (pieces < 1 || !canResume(facts)) return undefined;
+  const start = pieces * shape.pieceSize;
+  return { id, shape, facts, start, digests, resume: { range: { start }, ifRange: facts } };
+}
+
+/** What an earlier life of this process had read of the task. */
+function partOnDisk({ store }: Pick<KnownParts, 'store'>, task: TaskId, spec: TaskSpec): Part | undefined {
+  for (const { id, shape, held, meta } of store.ofTask(task)) {
+    const { facts, manifest } = meta;
     // Without a validator the digest of the whole will prove that the parts belong together.
     const provable = canResume(facts) || (facts.ranges && immutable(spec.digest));
-    if (manifest !== undefined || stored.held.count === 0 || !provable) continue;
-    const missing = stored.held.nextClear(0);
-    if (missing <= 0 || stored.shape.length === null) continue;
-    return { stored, resume: { range: { start: missing * stored.shape.pieceSize }, ifRange: facts } };
+    if (manifest !== undefined || held.count === 0 || !provable) continue;
+    const missing = held.nextClear(0);
+    if (missing <= 0 || shape.length === null) continue;
+    const start = missing * shape.pieceSize;
+    return { id, shape, facts, start, resume: { range: { start }, ifRange: facts } };
   }
   return undefined;
 }
 
-/** All pieces are held: what their digests are, signed. */
+/** A supernode that comes back may have more of it than it had told. */
+function longer(begun: Part, own: Part | undefined): Part {
+  return own?.id === begun.id && own.start >= begun.start ? own : begun;
+}
+
+/** All pieces are known: what their digests are, signed. */
 export function sealed({ secret }: Pick<KnownParts, 'secret'>, entry: Entry, digest: Digest | undefined): Manifest {
   const { stored, facts, id } = entry;
   const digests = Buffer.alloc(pieceCount(stored.shape) * 32);

@@ -1,12 +1,20 @@
-/** Single pieces read again from the source after the last holder was lost; the manifest proves them. */
-import { sameBytes, sha256 } from '../../io/hash.ts';
+/**
+ * Pieces read again from the source because nobody else has them any more. What they must be is known: by the manifest, or by
+ * what was said of a content before its supernode went away.
+ */
 import { Fault } from '../../protocol/faults.ts';
-import type { PieceIndex } from '../../protocol/ids.ts';
-import { pieceSpan, type Span } from '../../protocol/piece.ts';
+import type { Span } from '../../protocol/piece.ts';
+import type { TaskSpec } from '../../protocol/task.ts';
 import type { SourceAnswer, SourceRequest } from '../../source/source.ts';
 import { likeness, strongValidator } from '../../source/validators.ts';
+import type { ContentTier } from '../cluster/content-tier.ts';
 import type { Entry } from './entry.ts';
 import type { BodyAnswer } from './fill.ts';
+
+const READ_BYTES = 8 * 1024 * 1024;
+const READ_LANES = 4;
+/** Each read of a source without ranges is one from its first byte. */
+const RANGELESS_READ_BYTES = 32 * 1024 * 1024;
 
 /**
  * Fault source-changed unless the answer may be the content that we know. Where its validators prove nothing, it must begin at
@@ -23,35 +31,37 @@ export function requireSame(
   throw new Fault('source-changed', 'the content changed at the source while it was read');
 }
 
-/** True when the piece was read; false when it need not be, because it is here or a running fill will bring it. */
-export async function refillPiece(
-  entry: Entry,
-  piece: PieceIndex,
-  ask: (more: Partial<SourceRequest>) => Promise<SourceAnswer>,
-): Promise<boolean> {
-  const { stored, facts, manifest } = entry;
-  if (manifest === undefined || stored.held.has(piece)) return false;
-  const span = pieceSpan(stored.shape, piece);
-  const answer = await ask(facts.ranges ? { range: span, ifRange: facts } : {});
-  if (answer.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a plain read');
-  requireSame(entry, answer);
-  const data = await readSpan(answer, span);
-  const digest = Buffer.from(manifest.digests, 'base64').subarray(piece * 32, piece * 32 + 32);
-  if (!sameBytes(sha256(data), digest))
-    throw new Fault('source-changed', `piece ${piece} is not what it was when it was read first`);
-  await stored.put(piece, digest, data);
-  return true;
+/** The source as the last of the tiers. One without ranges is read from its beginning, so as much of it as goes at once. */
+export function sourceTier(
+  ask: (spec: TaskSpec, more: Partial<SourceRequest>) => Promise<SourceAnswer>,
+  ranges: boolean,
+): ContentTier {
+  return {
+    name: 'source',
+    readBytes: ranges ? READ_BYTES : RANGELESS_READ_BYTES,
+    lanes: ranges ? READ_LANES : 1,
+    async read(entry, span, into) {
+      const { facts, spec } = entry;
+      const answer = await ask(spec, facts.ranges ? { range: span, ifRange: facts } : {});
+      if (answer.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a plain read');
+      try {
+        requireSame(entry, answer);
+        await readSpan(answer, span, into);
+      } finally {
+        answer.body.close();
+      }
+    },
+  };
 }
 
-async function readSpan(answer: BodyAnswer, span: Span): Promise<Buffer> {
-  const data = Buffer.alloc(span.end - span.start);
+async function readSpan(answer: BodyAnswer, span: Span, into: Uint8Array): Promise<void> {
   let at = answer.start;
   for await (const chunk of answer.body) {
     const from = Math.max(span.start, at);
     const to = Math.min(span.end, at + chunk.length);
-    if (from < to) data.set(chunk.subarray(from - at, to - at), from - span.start);
+    if (from < to) into.set(chunk.subarray(from - at, to - at), from - span.start);
     at += chunk.length;
-    if (at >= span.end) return data;
+    if (at >= span.end) return;
   }
   throw new Fault('source-lied', 'the source ended before the bytes that were asked for');
 }

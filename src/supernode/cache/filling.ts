@@ -1,0 +1,95 @@
+/**
+ * The reading of one entry from its source to its end. Where another supernode had begun, the first part is not read again:
+ * hosts have it, its digests are known, and only the rest comes from the source.
+ */
+import { assert } from '../../base/assert.ts';
+import type { BufferPool } from '../../io/buffers.ts';
+import { DigestBuilder, digestAlgorithmOf } from '../../io/hash.ts';
+import { Fault } from '../../protocol/faults.ts';
+import type { PieceIndex } from '../../protocol/ids.ts';
+import type { Digest, TaskSpec } from '../../protocol/task.ts';
+import type { SourceAnswer, SourceRequest } from '../../source/source.ts';
+import type { StoredContent } from '../../store/store.ts';
+import type { Entry } from './entry.ts';
+import type { CacheEvents } from './events.ts';
+import { type BodyAnswer, Fill, type FillParts } from './fill.ts';
+import { requireSame } from './refill.ts';
+
+export type FillingParts = Omit<FillParts, 'reopen'> & {
+  readonly ask: (spec: TaskSpec, more: Partial<SourceRequest>) => Promise<SourceAnswer>;
+  readonly events: CacheEvents;
+  /** Brings pieces of known digests that lie before what is read. */
+  readonly bring: (pieces: readonly PieceIndex[]) => Promise<void>;
+};
+
+/** Resolves with the digest of the whole, where one was asked for; all pieces are held then. Faults as of Fill and pull. */
+export async function fillEntry(entry: Entry, answer: BodyAnswer, parts: FillingParts): Promise<Digest | undefined> {
+  const { stored, facts, spec } = entry;
+  const { ask, events } = parts;
+  const lacking = lackingBefore(stored, answer.start);
+  const begun = lacking.length > 0;
+  const fill = new Fill(
+    stored,
+    {
+      ...parts,
+      reopen: async (start) => {
+        const more = await ask(spec, start === 0 ? {} : { range: { start }, ifRange: facts });
+        if (more.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a range');
+        requireSame(entry, more);
+        return more;
+      },
+    },
+    {
+      facts,
+      digest: begun ? undefined : spec.digest,
+      onPiece: (piece) => events.pieceHeld(entry, piece),
+      onLength: () => events.shaped(entry),
+    },
+  );
+  if (begun) fill.from(answer.start / stored.shape.pieceSize);
+  else if (answer.start > 0) await fill.resume();
+  const [filled, brought] = await Promise.allSettled([fill.run(answer), begun ? parts.bring(lacking) : undefined]);
+  if (filled.status === 'rejected') throw filled.reason;
+  if (brought.status === 'rejected') throw brought.reason;
+  const { shape, digest } = filled.value;
+  if (stored.shape.length === null) {
+    await stored.reshape(shape);
+    events.shaped(entry);
+  }
+  return begun ? await checkWhole(stored, spec.digest, parts) : digest;
+}
+
+/** Pieces before that byte which are not here. */
+function lackingBefore({ held, shape }: StoredContent, start: number): PieceIndex[] {
+  const lacking: PieceIndex[] = [];
+  for (let piece = 0; piece * shape.pieceSize < start; piece++) if (!held.has(piece)) lacking.push(piece);
+  return lacking;
+}
+
+const READ_BYTES = 1024 * 1024;
+
+/** What came in two parts is hashed from the disk. Fault digest-mismatch. */
+async function checkWhole(
+  stored: StoredContent,
+  expected: Digest | undefined,
+  { pool, signal }: { readonly pool: BufferPool; readonly signal: AbortSignal },
+): Promise<Digest | undefined> {
+  const algorithm = expected === undefined ? undefined : digestAlgorithmOf(expected);
+  if (algorithm === undefined) return undefined;
+  const whole = new DigestBuilder(algorithm);
+  const { length } = stored.shape;
+  assert(length !== null, 'a content that was begun by another has a length');
+  const buffer = await pool.acquire(Math.min(READ_BYTES, length), signal);
+  try {
+    for (let at = 0; at < length; at += buffer.length) {
+      const part = buffer.subarray(0, Math.min(buffer.length, length - at));
+      await stored.read(at, part);
+      whole.update(part);
+    }
+  } finally {
+    pool.release(buffer);
+  }
+  const digest = whole.digest();
+  if (digest !== expected) throw new Fault('digest-mismatch', `the source's content has ${digest}, not ${expected}`);
+  return digest;
+}
