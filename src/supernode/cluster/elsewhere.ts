@@ -15,7 +15,7 @@ import { type Holding, HostTier } from './host-tier.ts';
 import { MemberTier } from './member-tier.ts';
 import { Places } from './places.ts';
 import { type RecordKeeper, RedisState } from './redis-state.ts';
-import { S3Store } from './s3-store.ts';
+import { S3Store, type S3StoreParts } from './s3-store.ts';
 import { Sharing } from './sharing.ts';
 import { WriteBehind, type WriteBehindParts } from './write-behind.ts';
 
@@ -40,7 +40,9 @@ export type ElsewhereParts = {
 };
 
 /** What is needed to open the store behind: `s3://BUCKET/PREFIX`, and where buckets are. */
-export type S3Behind = Omit<S3BucketOptions, 'wallNow' | 'stallMs'> & Pick<WriteBehindParts, 'partBytes'>;
+export type S3Behind = Omit<S3BucketOptions, 'wallNow' | 'stallMs'> &
+  Pick<WriteBehindParts, 'partBytes'> &
+  Pick<S3StoreParts, 'patienceMs'>;
 
 export type Elsewhere = {
   readonly cacheParts: Pick<CacheParts, 'shared' | 'behind' | 'tiers' | 'hosts'>;
@@ -86,7 +88,7 @@ export function createElsewhere(parts: ElsewhereParts): Elsewhere {
 
 function openBehind(s3: S3Behind, { clock, log, secret, give }: ElsewhereParts) {
   const bucket = new S3Bucket({ ...s3, wallNow: () => clock.wall(), stallMs: S3_STALL_MS });
-  const store = new S3Store({ bucket, secret, log, now: () => clock.now() });
+  const store = new S3Store({ bucket, secret, log, now: () => clock.now(), patienceMs: s3.patienceMs });
   const { partBytes } = s3;
   const pool = new BufferPool({ budgetBytes: WRITE_BEHIND_BYTES });
   const writer = new WriteBehind({

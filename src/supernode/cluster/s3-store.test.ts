@@ -34,7 +34,7 @@ function supernode(beside?: CacheLab, endpoint = s3.endpoint): Supernode {
     secret: SECRET,
     here: { ip: '127.0.0.1', port: 1 },
     holdings: () => [],
-    s3: { url: 's3://contents/df', settings: { endpoint }, env: ENV, partBytes: 300_000 },
+    s3: { url: 's3://contents/df', settings: { endpoint }, env: ENV, partBytes: 300_000, patienceMs: 60_000 },
     give: () => 0,
   });
   open.push(elsewhere);
@@ -54,19 +54,19 @@ async function written(freshForMs = MINUTE): Promise<{ first: Supernode; data: s
   const { entry } = await filled(first, specOf(URL));
   const task = taskOf(entry.id);
   const record = `df/${task}/manifest.json`;
-  await vi.waitFor(() => expect(s3.keys('contents')).toContain(record), { timeout: 5_000 });
+  await vi.waitFor(() => expect(s3.keys('contents')).toContain(record), { timeout: 60_000 });
   return { first, data: `df/${task}/${entry.id.slice(65)}`, record };
 }
 
 async function served(lab: CacheLab): Promise<boolean> {
   const { entry } = await filled(lab, specOf(URL));
-  await vi.waitFor(() => expect(entry.stored.complete).toBe(true), { timeout: 5_000 });
+  await vi.waitFor(() => expect(entry.stored.complete).toBe(true), { timeout: 60_000 });
   const whole = Buffer.alloc(BYTES.length);
   await entry.stored.read(0, whole);
   return whole.equals(BYTES);
 }
 
-describe('a content in the store behind', () => {
+describe('a content in the store behind', { timeout: 60_000 }, () => {
   test('comes there in parts, its record last, and is read from there by a supernode that has nothing', async () => {
     const { first, data } = await written();
     expect(s3.object('contents', data)?.equals(BYTES)).toBe(true);
@@ -135,7 +135,7 @@ describe('a content in the store behind', () => {
   });
 });
 
-describe('a store behind', () => {
+describe('a store behind', { timeout: 60_000 }, () => {
   test('that is busy is asked again', async () => {
     s3.failing = { status: 503, times: 2 };
     const { data } = await written();
@@ -147,7 +147,7 @@ describe('a store behind', () => {
     const lab = supernode();
     lab.source.serve(URL, { bytes: BYTES, etag: '"1"' });
     expect(await served(lab)).toBe(true);
-    await vi.waitFor(() => expect(s3.requests.some(({ status }) => status === 403)).toBe(true));
+    await vi.waitFor(() => expect(s3.requests.some(({ status }) => status === 403)).toBe(true), { timeout: 60_000 });
     await lab.elsewhere.close();
     expect(s3.uploads.size).toBe(0);
     expect(s3.keys('contents')).toEqual(['other']);

@@ -18,10 +18,11 @@ export type S3StoreParts = {
   readonly log: Log;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
+  /** As long as a host that asks for a content may wait for a store that does not answer. Milliseconds. */
+  readonly patienceMs?: number | undefined;
 };
 
-/** As long as a host that asks for a content may wait for a store that does not answer. */
-const FIND_PATIENCE_MS = 2_000;
+const PATIENCE_MS = 2_000;
 /** A store that did not answer is left alone for so long, by those who would wait for it. */
 const REST_MS = 15_000;
 const READ_BYTES = 4 * 1024 * 1024;
@@ -44,7 +45,7 @@ export class S3Store implements ContentTier {
     if (this.#rests) return undefined;
     const { bucket, secret, log } = this.#parts;
     try {
-      const record = await bucket.text(recordKey(task), AbortSignal.timeout(FIND_PATIENCE_MS));
+      const record = await bucket.text(recordKey(task), this.#patience());
       if (record === undefined) return undefined;
       const shared = parseShared(secret, task, record);
       if (shared === undefined)
@@ -76,11 +77,15 @@ export class S3Store implements ContentTier {
     const { bucket, log } = this.#parts;
     try {
       const shared = await this.find(task);
-      await bucket.delete(recordKey(task), AbortSignal.timeout(FIND_PATIENCE_MS));
-      if (shared !== undefined) await bucket.delete(dataKey(shared.content), AbortSignal.timeout(FIND_PATIENCE_MS));
+      await bucket.delete(recordKey(task), this.#patience());
+      if (shared !== undefined) await bucket.delete(dataKey(shared.content), this.#patience());
     } catch (error) {
       log.warn({ error, task }, 'a content could not be removed from the S3 store');
     }
+  }
+
+  #patience(): AbortSignal {
+    return AbortSignal.timeout(this.#parts.patienceMs ?? PATIENCE_MS);
   }
 
   get #rests(): boolean {

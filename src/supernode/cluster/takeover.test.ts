@@ -11,6 +11,7 @@ import { Sharing } from './sharing.ts';
 const URL = 'http://source.example/file';
 const BYTES = bytesOf(1_000_000);
 const PIECE = 128 * 1024;
+const PATIENCE = { timeout: 20_000 };
 
 type Supernode = CacheLab & { readonly sharing: Sharing; readonly asked: string[] };
 
@@ -56,7 +57,7 @@ async function died(records: MapRecords, cutAt: number, digest?: string): Promis
   await vi.waitFor(async () => {
     const told = await stateOver(records).find(entry.task);
     expect(told?.digests.length).toBe(Math.floor(cutAt / PIECE) * 32);
-  });
+  }, PATIENCE);
   await old.cache.close();
   await old.sharing.close();
   served.cutAt = BYTES.length;
@@ -65,7 +66,7 @@ async function died(records: MapRecords, cutAt: number, digest?: string): Promis
   return old;
 }
 
-describe('a successor', () => {
+describe('a successor', PATIENCE, () => {
   test('reads from the source only what the old one had not read, and takes the rest from hosts', async () => {
     const records = new MapRecords();
     const old = await died(records, 400_000);
@@ -122,7 +123,7 @@ describe('a successor', () => {
     const { entry } = await next.open(specOf(URL));
     expect(next.asked).toEqual(['plain', 'conditional']);
     expect(entry.holders).toEqual([{ ip: '10.0.0.1', port: 1 }]);
-    await vi.waitFor(() => expect(entry.stored.complete).toBe(true));
+    await vi.waitFor(() => expect(entry.stored.complete).toBe(true), PATIENCE);
     expect(next.source.bytesRead).toBe(BYTES.length);
     expect((await bytesIn(entry)).equals(BYTES)).toBe(true);
     await next.sharing.close();
@@ -153,7 +154,7 @@ describe('a successor', () => {
     const [bad, good] = [giver(() => old.store.list()[0], [0, 3, 7]), giver(() => old.store.list()[0])];
     const next = supernode(records, { beside: old, tiers: [giver(() => undefined), bad, good] });
     const { entry } = await next.open(specOf(URL));
-    await vi.waitFor(() => expect(entry.stored.complete).toBe(true));
+    await vi.waitFor(() => expect(entry.stored.complete).toBe(true), PATIENCE);
     expect(next.asked).toEqual(['plain']);
     expect(good.reads.toSorted()).toEqual([0, 3, 7]);
     expect((await bytesIn(entry)).equals(BYTES)).toBe(true);
@@ -173,7 +174,7 @@ describe('a successor', () => {
   });
 });
 
-describe('a Redis', () => {
+describe('a Redis', PATIENCE, () => {
   const changes: readonly [string, (record: string) => string][] = [
     ['with another digest', (record) => record.replace(/digests\\":\\"..../, 'digests\\":\\"AAAA')],
     ['with no signature', (record) => record.replace(/"signature":"[^"]*"/, '"signature":""')],
