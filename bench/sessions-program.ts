@@ -68,9 +68,9 @@ class LightHost {
     this.#session.send({ type: 'inventory', contents, last: true });
   }
 
-  /** A refusal comes after all that was said before was taken in. */
+  /** A task that is not its spec's is refused at once, and after all that was said before was taken in. */
   async settled(): Promise<void> {
-    this.open();
+    this.#session.send({ type: 'open', request: 1, task: taskIdOf('no such task'), spec });
     await this.opened.promise.catch(() => undefined);
   }
 
