@@ -1,0 +1,115 @@
+/**
+ * Every byte that left the source, by content: what was sent for the first time and what was sent again. A byte that is sent again
+ * needs a cause, else the run has failed.
+ */
+import { type History, isHost, type Party, type Spell } from './history.ts';
+
+export type SourceRead = {
+  readonly file: string;
+  readonly reader: Party;
+  readonly from: number;
+  readonly sent: number;
+  readonly startAt: number;
+  readonly endAt: number;
+  /** The source broke it off, by plan. */
+  readonly broken: boolean;
+  /** Hosts that held all of it when the read began, were reachable, and had a session; undefined = was not looked. */
+  readonly holders?: readonly Party[];
+};
+
+export type Repeated = {
+  readonly read: SourceRead;
+  readonly bytes: number;
+  /** Undefined = nothing explains it. */
+  readonly cause: string | undefined;
+};
+
+type Span = { from: number; to: number };
+
+export class Ledger {
+  readonly #history: History;
+  readonly #sent = new Map<string, Span[]>();
+  readonly #reads = new Map<string, SourceRead[]>();
+  readonly repeated: Repeated[] = [];
+  bytes = 0;
+  gets = 0;
+
+  constructor(history: History) {
+    this.#history = history;
+  }
+
+  /** Bytes of the file that were sent at least once. */
+  known(file: string): number {
+    return (this.#sent.get(file) ?? []).reduce((sum, { from, to }) => sum + to - from, 0);
+  }
+
+  add(read: SourceRead): Repeated | undefined {
+    this.bytes += read.sent;
+    this.gets++;
+    const spans = this.#sent.get(read.file) ?? [];
+    const fresh = insert(spans, { from: read.from, to: read.from + read.sent });
+    this.#sent.set(read.file, spans);
+    const earlier = this.#reads.get(read.file) ?? [];
+    this.#reads.set(read.file, [...earlier, read]);
+    const bytes = read.sent - fresh;
+    if (bytes === 0) return undefined;
+    const repeated = { read, bytes, cause: causeOf(read, earlier, this.#history) };
+    this.repeated.push(repeated);
+    return repeated;
+  }
+
+  /** Bytes sent again, by cause; '' = unexplained. */
+  byCause(): Map<string, { bytes: number; reads: number }> {
+    const sums = new Map<string, { bytes: number; reads: number }>();
+    for (const { bytes, cause = '' } of this.repeated) {
+      const sum = sums.get(cause) ?? { bytes: 0, reads: 0 };
+      sums.set(cause, { bytes: sum.bytes + bytes, reads: sum.reads + 1 });
+    }
+    return sums;
+  }
+}
+
+/** Adds a span to sorted, disjoint ones; returns how many of its bytes are new. */
+export function insert(spans: Span[], added: Span): number {
+  if (added.to <= added.from) return 0;
+  let fresh = added.to - added.from;
+  const merged = { ...added };
+  const others: Span[] = [];
+  for (const span of spans) {
+    fresh -= Math.max(0, Math.min(span.to, added.to) - Math.max(span.from, added.from));
+    if (span.to < merged.from || span.from > merged.to) others.push(span);
+    else {
+      merged.from = Math.min(merged.from, span.from);
+      merged.to = Math.max(merged.to, span.to);
+    }
+  }
+  spans.splice(0, spans.length, ...[...others, merged].sort((a, b) => a.from - b.from));
+  return fresh;
+}
+
+/** A host that has lost its supernode goes on alone for so long after it is back. Milliseconds. */
+const AFTERMATH_MS = 20_000;
+
+const gone = ({ kind }: Spell): boolean => /kill|stop|pause|cut/.test(kind);
+
+/** Why these bytes had to be sent again; the first that fits. */
+function causeOf(read: SourceRead, earlier: readonly SourceRead[], history: History): string | undefined {
+  const { reader, startAt, endAt } = read;
+  const since = startAt - AFTERMATH_MS;
+  const hit = (fits: (spell: Spell) => boolean) => history.during(since, endAt, fits).length > 0;
+  // A body that broke off may have left bytes behind that were in no whole piece yet.
+  if (earlier.some((one) => one.broken && one.endAt >= since)) return 'the source broke off an earlier read';
+  if (hit((spell) => spell.party === 'source')) return 'the source was in trouble';
+  if (isHost(reader)) {
+    if (hit((spell) => spell.party === reader && gone(spell))) return 'the reading host was killed, paused or cut off';
+    if (hit((spell) => spell.party.startsWith('supernode') && gone(spell)))
+      return 'a supernode was away: hosts read alone';
+    return undefined;
+  }
+  const readers = new Set(earlier.filter((one) => one.endAt >= since).map((one) => one.reader));
+  const cutShort = hit((spell) => gone(spell) && (spell.party === reader || readers.has(spell.party)));
+  if (read.holders === undefined || read.holders.length === 0) {
+    return cutShort ? 'the reader was killed, paused or cut off half-way' : 'no host held it any more';
+  }
+  return undefined;
+}
