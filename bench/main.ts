@@ -3,8 +3,11 @@
  * on the same work in one run, as one table of medians. CPU seconds count more than wall time: a machine of two cores
  * that plays all parts is noisy. All outputs are made with --no-sync, because curl does not wait for the disk either.
  */
+
+import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { dfdaemon } from './dfdaemon.ts';
+import { failover } from './failover.ts';
 import { hosts } from './hosts.ts';
 import { limits } from './limits.ts';
 import { memory } from './memory.ts';
@@ -33,8 +36,9 @@ const SECTIONS: Readonly<Record<string, (bench: Bench, plan: Plan) => Promise<vo
 };
 
 /** Sections that need no other program. */
-const ALONE: Readonly<Record<string, (plan: Plan) => void>> = {
+const ALONE: Readonly<Record<string, (plan: Plan) => void | Promise<void>>> = {
   scheduler: ({ runs }) => scheduler(100_000 * runs),
+  failover: (plan) => failover(plan, values.dir ?? tmpdir()),
 };
 
 const { values } = parseArgs({
@@ -85,7 +89,7 @@ async function main(): Promise<void> {
   header();
   for (const name of values.only.split(',')) {
     const alone = ALONE[name];
-    if (alone !== undefined) alone(plan);
+    if (alone !== undefined) await alone(plan);
     else if (missing.length > 0) {
       process.stdout.write(`not run: ${name}, because ${missing.join(' and ')} is not installed\n`);
     } else if (!(await run(name, plan))) process.exitCode = 1;

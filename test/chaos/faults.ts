@@ -1,7 +1,8 @@
 /** Carries the plan out: each fault at its time, for its time, on whoever is fit for it then. */
-import { closeSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { setFault, type TestFault } from '../support/faulty/fault.ts';
 import type { Field, Host, Machine, Redis, Supernode } from './field.ts';
 import { quietly, until, wipe } from './field.ts';
 import type { History } from './history.ts';
@@ -184,8 +185,8 @@ function pause({ program }: Supernode | Redis): () => void {
 }
 
 function lie({ lies }: Host, way: string): () => void {
-  writeFileSync(lies, way);
-  return () => rmSync(lies, { force: true });
+  setFault(lies, way as TestFault);
+  return () => setFault(lies, undefined);
 }
 
 /** All but a little of the disk is somebody else's. */

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AGENT_NODE_FLAGS } from '../../src/dfget/agent-start.ts';
+import { faultyBuild } from '../support/faulty/fault.ts';
 import { freePort } from '../support/lab.ts';
 import { root } from '../support/process.ts';
 import { ask, type Contents, type Status, type Target } from './ask.ts';
@@ -163,8 +164,7 @@ export class Field {
     writeFileSync(config, smallDisk ? 'youngGCThreshold: 16M\nfullGCThreshold: 4M\n' : `cacheQuota: ${QUOTA}\n`);
     const nodes = this.supernodes.map((one) => `--node=${one.ip}:${one.port}`);
     const flags = [`--home=${home}`, `--ip=${ip}`, `--config=${config}`, ...nodes];
-    const lie = `--import=${join(root, 'test', 'support', 'corrupt-uploads.ts')}`;
-    const env = index < LIARS ? { NODE_OPTIONS: lie, CORRUPT_UPLOADS: lies } : {};
+    const env = index < LIARS ? faultyBuild(lies) : {};
     const machine = { party: `host ${index}` as const, name, ip };
     const agent = this.#program(machine, 'dfget', ['server', ...flags], env);
     const socket = { socketPath: join(home, 'agent.sock') };

@@ -36,11 +36,11 @@ type Row = {
   readonly ways: readonly string[];
 };
 
-/** `restart`: started again by the run; `leave`: by the next dfget. `keep` and `wipe`: what becomes of the home. */
+/** `corrupt`, `mute` and `liar` are those of test/support/faulty. `restart`: started again by the run; `leave`: by the next dfget. `keep` and `wipe`: what becomes of the home. */
 export const FAULTS: Readonly<Record<FaultKind, Row>> = {
   'agent-kill': { weight: 18, minMs: 300, maxMs: 8_000, ways: ['restart', 'leave'] },
   'agent-pause': { weight: 12, minMs: 500, maxMs: 15_000, ways: ['pause'] },
-  'agent-lie': { weight: 10, minMs: 5_000, maxMs: 20_000, ways: ['flip', 'flip', 'stall', 'reset'] },
+  'agent-lie': { weight: 10, minMs: 5_000, maxMs: 20_000, ways: ['corrupt', 'corrupt', 'mute', 'liar'] },
   'agent-disk': { weight: 8, minMs: 4_000, maxMs: 15_000, ways: ['fill'] },
   'agent-cut': { weight: 12, minMs: 500, maxMs: 15_000, ways: ['silent', 'carrier'] },
   'supernode-kill': { weight: 10, minMs: 500, maxMs: 10_000, ways: ['keep', 'keep', 'wipe'] },

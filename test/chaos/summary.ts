@@ -1,5 +1,5 @@
 /** What a run tells at its end. Its last line counts the checks as tests do. */
-import { existsSync, readFileSync } from 'node:fs';
+import { wrongDeeds } from '../support/faulty/fault.ts';
 import type { Downloads } from './downloads.ts';
 import type { Faults } from './faults.ts';
 import type { Host } from './field.ts';
@@ -39,10 +39,8 @@ export function summarise(result: RunResult): number {
   console.log(
     `RSS at most: ${[...result.watch.peakMib].map(([kind, mib]) => `${kind} ${mib.toFixed(0)} MiB`).join(', ')}`,
   );
-  const told = result.hosts.map(({ lies }) =>
-    existsSync(`${lies}.told`) ? readFileSync(`${lies}.told`, 'utf8').split('\n').length - 1 : 0,
-  );
-  console.log(`lies told by corrupting hosts: ${told.reduce((sum, count) => sum + count, 0)}`);
+  const deeds = result.hosts.reduce((sum, { lies }) => sum + wrongDeeds(lies), 0);
+  console.log(`wrong deeds of the misbehaving hosts (wrong bytes, silence, false witness): ${deeds}`);
   for (const { name, failures } of checks) {
     console.log(`${failures.length === 0 ? 'ok  ' : 'FAIL'} ${name}`);
     for (const failure of failures.slice(0, MAX_SHOWN)) console.log(`       ${failure}`);

@@ -1,0 +1,49 @@
+/**
+ * What it costs when the only supernode is killed at 30 %: against the same distribution undisturbed, with a supernode that is back
+ * after five seconds and with one that never is. `--only failover`; medians of `--runs`.
+ */
+import { type FailoverResult, FailoverRun } from './failover-run.ts';
+import type { Plan } from './plan.ts';
+import { installed } from './processes.ts';
+import { fixed, median, row } from './table.ts';
+
+const MIB = 256;
+const SOURCE_MBIT = 1000;
+const KILL_AT = 0.3;
+const BACK_AFTER = 5;
+
+export async function failover({ runs, mib }: Plan, dir: string): Promise<void> {
+  if (process.getuid?.() !== 0 || !installed('nginx') || !installed('tc')) {
+    process.stdout.write('not run: failover, which needs root, nginx and tc\n');
+    return;
+  }
+  const size = Math.min(mib, MIB);
+  const mbit = Number(process.env.FAILOVER_MBIT ?? 100);
+  for (const hosts of [8, 16]) {
+    const common = { hosts, mib: size, mbit, sourceMbit: SOURCE_MBIT };
+    const of = async (more: { readonly killAt?: number; readonly backAfter?: number }) => {
+      const results: FailoverResult[] = [];
+      for (let run = 0; run < runs; run++)
+        results.push(await new FailoverRun({ ...common, ...more }, `${dir}/dragonfly-failover-${process.pid}`).run());
+      return results;
+    };
+    const what = `${hosts} hosts, ${size} MiB, ${mbit} Mbit/s`;
+    const calm = await of({});
+    tell(`${what}: undisturbed`, calm);
+    tell(
+      `${what}: supernode killed at 30 %, back after ${BACK_AFTER} s`,
+      await of({ killAt: KILL_AT, backAfter: BACK_AFTER }),
+      calm,
+    );
+    tell(`${what}: supernode killed at 30 % for good`, await of({ killAt: KILL_AT }), calm);
+  }
+}
+
+function tell(what: string, results: readonly FailoverResult[], calm?: readonly FailoverResult[]): void {
+  const of = (list: readonly FailoverResult[], pick: (result: FailoverResult) => number) => median(list.map(pick));
+  const makespan = of(results, (one) => one.makespan);
+  const later = calm === undefined ? '' : `${fixed(makespan - of(calm, (one) => one.makespan), 1)} s later`;
+  const source = `source ${fixed(of(results, (one) => one.sourceRatio))}x in ${of(results, (one) => one.sourceReads)} reads, by ${of(results, (one) => one.hostsAtSource)} hosts`;
+  const wrong = results.filter(({ right }) => !right).length;
+  row(what, `${fixed(makespan, 1)} s; ${source}${wrong > 0 ? `; ${wrong} RUNS WITH A WRONG FILE` : ''}`, later);
+}
