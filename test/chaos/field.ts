@@ -1,6 +1,6 @@
 /** The machines of a run and what runs on them: supernodes, hosts with their agents, Redis. The source is in source.ts. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AGENT_NODE_FLAGS } from '../../src/dfget/agent-start.ts';
@@ -114,12 +114,14 @@ export class Field {
     return ((await ask(socket, '/v1/contents')) as Contents | undefined)?.contents ?? [];
   }
 
-  /** Hosts that hold all of the file and have a session with a supernode. */
+  /** Hosts that hold all of the file with a manifest, which proves it, and have a session with a supernode. */
   async holders(file: string): Promise<readonly Party[]> {
     const all = await Promise.all(
       this.hosts.map(async (host) => {
         const [contents, status] = await Promise.all([this.contents(host), this.status(host)]);
-        const holds = contents.some(({ url, complete }) => complete && url.endsWith(`/${file}`));
+        const proved = ({ url, complete, content }: Contents['contents'][number]) =>
+          complete && url.endsWith(`/${file}`) && hasManifest(host.home, content);
+        const holds = contents.some(proved);
         return holds && status?.supernodes.some(({ up }) => up) ? [host.party] : [];
       }),
     );
@@ -202,6 +204,15 @@ export class Field {
     const node = [process.execPath, ...(program === 'dfget' ? AGENT_NODE_FLAGS : [])];
     const command = this.on(machine, [...node, join(root, 'bin', `${program}.mjs`), ...args]);
     return new Program({ command, env, cwd: this.dir, log: join(this.dir, 'logs', `${machine.name}.log`) });
+  }
+}
+
+function hasManifest(home: string, content: string): boolean {
+  try {
+    const meta = readFileSync(join(home, 'store', 'contents', content.slice(0, 2), content, 'meta.json'), 'utf8');
+    return 'manifest' in (JSON.parse(meta) as object);
+  } catch {
+    return false; // it was evicted just now
   }
 }
 

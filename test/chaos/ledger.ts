@@ -13,7 +13,7 @@ export type SourceRead = {
   readonly endAt: number;
   /** The source broke it off, by plan. */
   readonly broken: boolean;
-  /** Hosts that held all of it when the read began, were reachable, and had a session; undefined = was not looked. */
+  /** Hosts that could prove all of it when the read began, and had a session; undefined = nobody was asked. */
   readonly holders?: readonly Party[];
 };
 
@@ -96,6 +96,8 @@ const gone = ({ kind }: Spell): boolean => /kill|stop|pause|cut/.test(kind);
 function causeOf(read: SourceRead, earlier: readonly SourceRead[], history: History): string | undefined {
   const { reader, startAt, endAt } = read;
   const since = startAt - AFTERMATH_MS;
+  // It need only ask: whatever happened, this is a fault of ours.
+  if (!isHost(reader) && read.holders !== undefined && read.holders.length > 0) return undefined;
   const hit = (fits: (spell: Spell) => boolean) => history.during(since, endAt, fits).length > 0;
   // A body that broke off may have left bytes behind that were in no whole piece yet.
   if (earlier.some((one) => one.broken && one.endAt >= since)) return 'the source broke off an earlier read';
@@ -108,8 +110,5 @@ function causeOf(read: SourceRead, earlier: readonly SourceRead[], history: Hist
   }
   const readers = new Set(earlier.filter((one) => one.endAt >= since).map((one) => one.reader));
   const cutShort = hit((spell) => gone(spell) && (spell.party === reader || readers.has(spell.party)));
-  if (read.holders === undefined || read.holders.length === 0) {
-    return cutShort ? 'the reader was killed, paused or cut off half-way' : 'no host held it any more';
-  }
-  return undefined;
+  return cutShort ? 'the reader was killed, paused or cut off half-way' : 'no host held it any more';
 }
