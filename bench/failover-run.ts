@@ -15,6 +15,8 @@ export type FailoverCase = {
   readonly hosts: number;
   readonly mib: number;
   readonly mbit: number;
+  /** Of the supernode's link: with a fast one it has read all of the source when it is killed. */
+  readonly seedMbit: number;
   /** Of the source's own link. */
   readonly sourceMbit: number;
   /** Share of all bytes after which it is killed; undefined = never. */
@@ -66,10 +68,11 @@ export class FailoverRun {
   }
 
   async #run(): Promise<FailoverResult> {
-    const { hosts, mib, mbit, sourceMbit, killAt, backAfter } = this.#case;
+    const { hosts, mib, mbit, seedMbit, sourceMbit, killAt, backAfter } = this.#case;
     this.#network.up();
     this.#network.add('src', { upMbit: sourceMbit, downMbit: sourceMbit });
-    for (const name of ['seed', ...this.#names]) this.#network.add(name, { upMbit: mbit, downMbit: mbit });
+    this.#network.add('seed', { upMbit: seedMbit, downMbit: seedMbit });
+    for (const name of this.#names) this.#network.add(name, { upMbit: mbit, downMbit: mbit });
     await this.#startSource();
     const supernode = await this.#startSupernode();
     await Promise.all(this.#names.map((name) => this.#startAgent(name)));

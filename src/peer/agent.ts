@@ -208,6 +208,7 @@ class HostEngine implements AgentEngine {
       clock,
       log,
       random,
+      host: this.#settings.id,
       client: new PieceClient({
         maxConnectionsPerParent: ENGINE_DEFAULTS.connectionsPerParent,
         connectTimeoutMs: ENGINE_DEFAULTS.connectTimeoutMs,

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { BufferPool } from '../io/buffers.ts';
 import type { Log } from '../io/log.ts';
 import type { PieceClient } from '../io/piece-client.ts';
+import type { HostId } from '../protocol/ids.ts';
 import type { SourceAnswer, SourceRequest } from '../source/source.ts';
 import type { ContentStore, StoredContent } from '../store/store.ts';
 import type { TransferLimits } from '../transfer/limits.ts';
@@ -20,6 +21,8 @@ export type EngineParts = {
   readonly supernodes: Supernodes;
   readonly sources: { open(request: SourceRequest): Promise<SourceAnswer> };
   readonly checked: CheckedDigests;
+  /** This one. */
+  readonly host: HostId;
   readonly random: () => number;
   readonly transferLimits: Partial<TransferLimits> | undefined;
   /** Told of every content that a download uses. */

@@ -16,6 +16,7 @@ export function transferFor(parts: EngineParts, request: DownloadRequest, place:
     only,
     backToSource: !noBackToSource || request.pattern === 'source',
     random: parts.random,
+    self: parts.host,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(minRate === undefined ? {} : { minRate }),
     ...(parts.transferLimits === undefined ? {} : { limits: parts.transferLimits }),

@@ -6,13 +6,14 @@ import { unreachable } from '../base/assert.ts';
 import type { Bitfield } from '../base/bitfield.ts';
 import type { Millis } from '../base/clock.ts';
 import type { FaultCode } from '../protocol/faults.ts';
-import type { LeaseId, PieceIndex } from '../protocol/ids.ts';
+import type { HostId, LeaseId, PieceIndex } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';
 import type { AssignedPiece, AttemptId, PieceEvent, TransferCommand } from './events.ts';
 import { type Attempt, Fetches } from './fetches.ts';
 import type { TransferLimits } from './limits.ts';
 import { Parents } from './parents.ts';
 import { Pieces } from './pieces.ts';
+import type { Sharing } from './source-turns.ts';
 import type { Wants } from './wants.ts';
 
 /** `later`: a supernode has been asked and will be told what changed since, when it has answered. */
@@ -69,6 +70,14 @@ export class Fetching {
     );
   }
 
+  /** With whom this host shares the reading of the source; undefined = with nobody. `since`: when the reading may have begun. */
+  sharing(self: HostId | undefined, since: Millis, now: Millis): Sharing | undefined {
+    if (!this.canShare) return undefined;
+    const patient = now - this.#limits.sourceTurnMs;
+    const others = this.#parents.grownSince(patient < since ? Number.NEGATIVE_INFINITY : patient);
+    return { self, others, obtainable: (piece) => this.#parents.heldBySomebody(piece) };
+  }
+
   get nextAskAt(): Millis {
     return this.canShare ? this.#askAt : Number.POSITIVE_INFINITY;
   }
@@ -110,10 +119,10 @@ export class Fetching {
         this.#failed(event.attempt, event.fault, now);
         break;
       case 'parent-held':
-        this.#parents.answered(event.parent, event.held);
+        this.#parents.answered(event.parent, event.held, now);
         break;
       case 'parent-silent':
-        this.#parents.answered(event.parent, undefined);
+        this.#parents.answered(event.parent, undefined, now);
         this.#parents.failed(event.parent, now);
         break;
       case 'pieces-lost':

@@ -33,6 +33,10 @@ export type TransferLimits = {
   readonly askAgainMs: number;
   /** Pieces in one read of the source while parents may bring some of them. */
   readonly sourceRunPieces: number;
+  /** Hosts that read the source at once, where they can give to each other. */
+  readonly sourceReaders: number;
+  /** A host that gained nothing for this long has no turn at the source. */
+  readonly sourceTurnMs: number;
   /** Reads of the source that fail in a row without a piece gained. */
   readonly sourceAttempts: number;
   readonly sourceRestMs: number;
@@ -62,6 +66,8 @@ export const TRANSFER_LIMITS: TransferLimits = {
   sourceJitterMs: 1_000,
   askAgainMs: 1_000,
   sourceRunPieces: 32,
+  sourceReaders: 4,
+  sourceTurnMs: 5_000,
   sourceAttempts: 5,
   sourceRestMs: 300,
   sourceRestMaxMs: 10_000,

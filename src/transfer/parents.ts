@@ -14,6 +14,8 @@ type Parent = {
   /** What it said to hold; undefined = not asked, or what it said is of no use. */
   held: Bitfield | undefined;
   asking: boolean;
+  /** When it was first seen to hold as much as it does. */
+  grewAt: Millis;
   /** Faults since its last good piece. */
   faults: number;
   restsUntil: Millis;
@@ -44,7 +46,7 @@ export class Parents {
       return;
     }
     if (this.#parents.size >= this.#limits.parents) this.#dropOne();
-    const entry = { address, held: undefined, asking: false, faults: 0, restsUntil: 0, running: 0 };
+    const entry = { address, held: undefined, asking: false, grewAt: 0, faults: 0, restsUntil: 0, running: 0 };
     this.#parents.set(address.id, entry);
   }
 
@@ -97,10 +99,11 @@ export class Parents {
     return addresses;
   }
 
-  answered(id: HostId, held: Bitfield | undefined): void {
+  answered(id: HostId, held: Bitfield | undefined, now: Millis): void {
     const parent = this.#parents.get(id);
     if (parent === undefined) return;
     parent.asking = false;
+    if (held !== undefined && held.count > (parent.held?.count ?? -1)) parent.grewAt = now;
     parent.held = held;
   }
 
@@ -125,6 +128,13 @@ export class Parents {
     for (const parent of this.#parents.values())
       if (this.#alive(parent) && parent.held?.has(piece) === true) return true;
     return false;
+  }
+
+  /** Who answered and has gained something since. */
+  grownSince(since: Millis): readonly HostId[] {
+    return [...this.#parents].flatMap(([id, parent]) => {
+      return this.#alive(parent) && parent.held !== undefined && parent.grewAt >= since ? [id] : [];
+    });
   }
 
   /** Any parent left that may be asked sooner or later. */

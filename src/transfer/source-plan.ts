@@ -5,13 +5,11 @@
  */
 import type { Millis } from '../base/clock.ts';
 import type { FaultValue } from '../protocol/faults.ts';
-import type { PieceIndex } from '../protocol/ids.ts';
 import type { ReadId, TransferCommand } from './events.ts';
 import type { TransferLimits } from './limits.ts';
 import type { Pieces } from './pieces.ts';
+import { runInTurn, type Sharing, type SourceRun } from './source-turns.ts';
 import type { Wants } from './wants.ts';
-
-type SourceRun = { readonly from: PieceIndex; readonly end: PieceIndex | null };
 
 export class SourcePlan {
   readonly #limits: TransferLimits;
@@ -20,6 +18,7 @@ export class SourcePlan {
   /** Why the supernode does not bring it. */
   why: FaultValue | undefined;
   #notBefore: Millis = 0;
+  #startedAt: Millis = 0;
   /** The read that runs, or 0. */
   #read: ReadId = 0;
   #last: ReadId = 0;
@@ -39,6 +38,12 @@ export class SourcePlan {
 
   startAt(time: Millis): void {
     this.#notBefore = time;
+    this.#startedAt = time;
+  }
+
+  /** When this host may have begun to read. */
+  get startedAt(): Millis {
+    return this.#startedAt;
   }
 
   gained(): void {
@@ -46,11 +51,11 @@ export class SourcePlan {
     this.#failures = 0;
   }
 
-  /** The next read, if it is time; `shared` = parents may bring some of the pieces. Undefined pieces = not known yet. */
-  next(pieces: Pieces | undefined, wants: Wants, shared: boolean, now: Millis): TransferCommand[] {
+  /** The next read, if it is time; `sharing` = parents may bring some of the pieces. Undefined pieces = not known yet. */
+  next(pieces: Pieces | undefined, wants: Wants, sharing: Sharing | undefined, now: Millis): TransferCommand[] {
     if (this.#read !== 0 || now < this.#notBefore) return [];
     const begin = { from: 0, end: wants.whole ? null : 0 };
-    const run = pieces === undefined ? begin : this.#run(pieces, wants, shared);
+    const run = pieces === undefined ? begin : this.#run(pieces, wants, sharing);
     if (run === undefined) return [];
     this.#gained = 0;
     this.#read = ++this.#last;
@@ -88,12 +93,15 @@ export class SourcePlan {
     return read !== 0 && read === this.#read;
   }
 
-  #run(pieces: Pieces, wants: Wants, shared: boolean): SourceRun | undefined {
+  #run(pieces: Pieces, wants: Wants, sharing: Sharing | undefined): SourceRun | undefined {
     const from = wants.nextMissing(pieces);
     if (from === -1) return undefined;
     // Without ranges the source gives all or nothing.
     if (!this.ranges) return { from: 0, end: null };
-    const most = Math.min(wants.end, shared ? from + this.#limits.sourceRunPieces : Number.POSITIVE_INFINITY);
+    // A reader in order does not wait for others' turns.
+    if (sharing?.self !== undefined && wants.whole && wants.first === null)
+      return runInTurn(pieces, sharing, this.#limits);
+    const most = Math.min(wants.end, sharing ? from + this.#limits.sourceRunPieces : Number.POSITIVE_INFINITY);
     const end = Math.min(pieces.missingEnd(from) ?? Number.POSITIVE_INFINITY, most);
     return { from, end: end === Number.POSITIVE_INFINITY ? null : end };
   }

@@ -283,8 +283,8 @@ export class Transfer {
         break;
     }
     if (this.#phase.name === 'sourcing') {
-      const { pieces, canShare } = this.#fetching;
-      this.#out.push(...this.#plan.next(pieces, this.#wants, canShare, now));
+      const sharing = this.#fetching.sharing(this.#settings.self, this.#plan.startedAt, now);
+      this.#out.push(...this.#plan.next(this.#fetching.pieces, this.#wants, sharing, now));
     }
     this.#fetching.startWaiting();
   }
