@@ -1,6 +1,8 @@
 /**
  * What it costs when the only supernode is killed at 30 %: against the same distribution undisturbed, with a supernode that is back
- * after five seconds and with one that never is. `--only failover`; medians of `--runs`.
+ * after five seconds and with one that never is, while it still reads the source (its link is like the hosts') and after it has read all
+ * of it (its link is four times as fast). `--only failover`; medians of `--runs`; FAILOVER_MBIT sets the hosts' links where the machine
+ * cannot play so many at 100 Mbit/s.
  */
 import { type FailoverResult, FailoverRun } from './failover-run.ts';
 import type { Plan } from './plan.ts';
@@ -20,22 +22,27 @@ export async function failover({ runs, mib }: Plan, dir: string): Promise<void> 
   const size = Math.min(mib, MIB);
   const mbit = Number(process.env.FAILOVER_MBIT ?? 100);
   for (const hosts of [8, 16]) {
-    const common = { hosts, mib: size, mbit, sourceMbit: SOURCE_MBIT };
-    const of = async (more: { readonly killAt?: number; readonly backAfter?: number }) => {
-      const results: FailoverResult[] = [];
-      for (let run = 0; run < runs; run++)
-        results.push(await new FailoverRun({ ...common, ...more }, `${dir}/dragonfly-failover-${process.pid}`).run());
-      return results;
-    };
-    const what = `${hosts} hosts, ${size} MiB, ${mbit} Mbit/s`;
-    const calm = await of({});
-    tell(`${what}: undisturbed`, calm);
-    tell(
-      `${what}: supernode killed at 30 %, back after ${BACK_AFTER} s`,
-      await of({ killAt: KILL_AT, backAfter: BACK_AFTER }),
-      calm,
-    );
-    tell(`${what}: supernode killed at 30 % for good`, await of({ killAt: KILL_AT }), calm);
+    for (const [seedMbit, read] of [
+      [mbit, 'while it reads the source'],
+      [4 * mbit, 'when it has read it'],
+    ] as const) {
+      const common = { hosts, mib: size, mbit, seedMbit, sourceMbit: SOURCE_MBIT };
+      const of = async (more: { readonly killAt?: number; readonly backAfter?: number }) => {
+        const results: FailoverResult[] = [];
+        for (let run = 0; run < runs; run++)
+          results.push(await new FailoverRun({ ...common, ...more }, `${dir}/dragonfly-failover-${process.pid}`).run());
+        return results;
+      };
+      const what = `${hosts} hosts, ${size} MiB, ${mbit} Mbit/s, supernode ${seedMbit}`;
+      const calm = await of({});
+      tell(`${what}: undisturbed`, calm);
+      tell(
+        `${what}: killed at 30 % ${read}, back after ${BACK_AFTER} s`,
+        await of({ killAt: KILL_AT, backAfter: BACK_AFTER }),
+        calm,
+      );
+      tell(`${what}: killed at 30 % ${read}, for good`, await of({ killAt: KILL_AT }), calm);
+    }
   }
 }
 

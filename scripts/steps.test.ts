@@ -1,10 +1,18 @@
 import { describe, expect, it, vi } from 'vitest';
-import { coveredLines, runSteps, tallyOf } from './steps.ts';
+import { coveredLines, runSteps, tallyIn, tallyOf } from './steps.ts';
 
 const file = (status: string, ...tests: [string, string][]) => ({
   name: 'a.test.ts',
   status,
   assertionResults: tests.map(([result, fullName]) => ({ status: result, fullName })),
+});
+
+describe('the tally of a program that counts its checks', () => {
+  it('is its last sum, with what it left out; a program that was cut short has failed', () => {
+    const said = 'LEFT OUT: cut links\n9 passed, 0 failed, 0 skipped\nmore\n7 passed, 2 failed, 0 skipped\n';
+    expect(tallyIn(said)).toEqual({ passed: 7, failed: 2, skipped: ['LEFT OUT: cut links'] });
+    expect(tallyIn('chaos: it broke\n')).toEqual({ passed: 0, failed: 1, skipped: [] });
+  });
 });
 
 describe('the tally of a vitest report', () => {

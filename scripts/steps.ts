@@ -85,6 +85,29 @@ export function clients(isShort: boolean): Promise<Tally> {
   return vitest('--config=test/clients/vitest.config.ts');
 }
 
+/** The sum in the last line of a program that counts its checks as tests do. */
+export function tallyIn(said: string): Tally {
+  const sums = [...said.matchAll(/^(\d+) passed, (\d+) failed, (\d+) skipped$/gm)].at(-1);
+  if (sums === undefined) return { passed: 0, failed: 1, skipped: [] };
+  const skipped = [...said.matchAll(/^(LEFT OUT: .*)$/gm)].map(([, line = '']) => line);
+  return { passed: Number(sums[1]), failed: Number(sums[2]), skipped };
+}
+
+/** Faults of all kinds on real processes for so long; its checks count as tests. */
+export function chaos(minutes: number, seed: number): Promise<Tally> {
+  const args = ['test/chaos/main.ts', '--minutes', String(minutes), '--seed', String(seed)];
+  return new Promise((done) => {
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      process.stdout.write(text);
+    });
+    child.on('error', () => done({ passed: 0, failed: 1, skipped: [] }));
+    child.on('close', () => done(tallyIn(said)));
+  });
+}
+
 type Coverage = Readonly<Record<string, { readonly lines: { readonly total: number; readonly covered: number } }>>;
 
 /** Share of covered lines of all files under `folder`, in per cent; 0 when there is none. */

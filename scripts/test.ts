@@ -1,8 +1,12 @@
 /**
  * `npm test`: everything. Slow unit tests are named *.slow.test.ts; end-to-end tests run real processes. With --clients
- * the short form of the tests with real container clients comes last.
+ * the short form of the tests with real container clients comes last, with --chaos a short run of faults on real processes.
  */
-import { clients, coverageGate, importRules, lint, runSteps, types, vitest } from './steps.ts';
+import { chaos, clients, coverageGate, importRules, lint, runSteps, types, vitest } from './steps.ts';
+
+/** With its start and the calm after it, in which idle connections have to close, it takes less than five minutes. */
+const CHAOS_MINUTES = 2;
+const CHAOS_SEED = 7;
 
 process.exitCode = await runSteps([
   ['types', types],
@@ -12,4 +16,5 @@ process.exitCode = await runSteps([
   ['coverage', () => coverageGate(['src/scheduler', 'src/protocol', 'src/store'])],
   ['end-to-end tests', () => vitest('--config=test/e2e/vitest.config.ts')],
   ...(process.argv.includes('--clients') ? [['real clients, short', () => clients(true)] as const] : []),
+  ...(process.argv.includes('--chaos') ? [['chaos, short', () => chaos(CHAOS_MINUTES, CHAOS_SEED)] as const] : []),
 ]);

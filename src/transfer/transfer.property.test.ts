@@ -38,7 +38,8 @@ class World {
       state = (state * 48271) % 0x7fffffff;
       return state / 0x7fffffff;
     };
-    this.transfer = new Transfer({ pattern: 'p2p', backToSource, random, limits: { requests: 4, silences: 2 } });
+    const limits = { requests: 4, silences: 2, sourceReaders: 1 };
+    this.transfer = new Transfer({ pattern: 'p2p', backToSource, random, self: parentNamed('self').id, limits });
     this.send({ type: 'start' });
   }
 

@@ -9,6 +9,7 @@ import { freePort } from '../support/lab.ts';
 import { root } from '../support/process.ts';
 import { ask, type Contents, type Status, type Target } from './ask.ts';
 import type { Party } from './history.ts';
+import type { Holder } from './ledger.ts';
 import type { Places } from './places.ts';
 import { LIARS, SMALL_DISKS } from './plan.ts';
 import { Program, processesWith } from './program.ts';
@@ -17,7 +18,9 @@ import type { ChaosSettings } from './settings.ts';
 const SMALL_DISK_MIB = 128;
 const QUOTA = '192M';
 const CACHE_QUOTA = '384M';
-const READY_MS = 60_000;
+const READY_MS = 120_000;
+/** Starting costs much CPU time. */
+const STARTS_AT_ONCE = 4;
 const LOOK_AGAIN_MS = 50;
 const REDIS_PORT = 6379;
 
@@ -70,8 +73,8 @@ export class Field {
     for (const supernode of this.supernodes) supernode.program.start();
     await Promise.all(this.supernodes.map((one) => this.ready(one)));
     for (let index = 0; index < hosts; index++) this.#addHost(index);
-    for (const host of this.hosts) host.agent.start();
-    await Promise.all(this.hosts.map((host) => this.#started(host)));
+    for (let at = 0; at < hosts; at += STARTS_AT_ONCE)
+      await Promise.all(this.hosts.slice(at, at + STARTS_AT_ONCE).map((host) => this.#started(host)));
   }
 
   on(machine: Machine, command: readonly string[]): readonly string[] {
@@ -103,6 +106,7 @@ export class Field {
   }
 
   async #started(host: Host): Promise<void> {
+    host.agent.start();
     if (!(await this.answers(host, READY_MS))) throw new Error(`the agent of ${host.name} did not start`);
   }
 
@@ -114,15 +118,14 @@ export class Field {
     return ((await ask(socket, '/v1/contents')) as Contents | undefined)?.contents ?? [];
   }
 
-  /** Hosts that hold all of the file with a manifest, which proves it, and have a session with a supernode. */
-  async holders(file: string): Promise<readonly Party[]> {
+  /** Hosts that hold all of the file and have a session with a supernode. */
+  async holders(file: string): Promise<readonly Holder[]> {
     const all = await Promise.all(
       this.hosts.map(async (host) => {
         const [contents, status] = await Promise.all([this.contents(host), this.status(host)]);
-        const proved = ({ url, complete, content }: Contents['contents'][number]) =>
-          complete && url.endsWith(`/${file}`) && hasManifest(host.home, content);
-        const holds = contents.some(proved);
-        return holds && status?.supernodes.some(({ up }) => up) ? [host.party] : [];
+        const held = contents.filter(({ url, complete }) => complete && url.endsWith(`/${file}`));
+        if (held.length === 0 || !status?.supernodes.some(({ up }) => up)) return [];
+        return [{ party: host.party, proved: held.some(({ content }) => hasManifest(host.home, content)) }];
       }),
     );
     return all.flat();

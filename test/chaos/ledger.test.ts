@@ -45,7 +45,7 @@ describe('the ledger of the source', () => {
     ledger.add(read());
     at(102_000);
     history.begin(SUPERNODE, 'supernode-kill')();
-    const again = ledger.add(read({ startAt: 104_000, endAt: 105_000, holders: ['host 3'] }));
+    const again = ledger.add(read({ startAt: 104_000, endAt: 105_000, holders: [{ party: 'host 3', proved: true }] }));
     expect(again).toMatchObject({ bytes: 100, cause: undefined });
   });
 
@@ -53,6 +53,8 @@ describe('the ledger of the source', () => {
     const { ledger, history, at } = scene();
     ledger.add(read());
     expect(ledger.add(read({ holders: [] }))?.cause).toBe('no host held it any more');
+    const unproved = [{ party: 'host 3', proved: false }] as const;
+    expect(ledger.add(read({ holders: unproved }))?.cause).toContain('nothing proves');
     at(104_000);
     history.begin(SUPERNODE, 'supernode-kill');
     expect(ledger.add(read({ reader: 'host 2', startAt: 110_000, endAt: 111_000 }))?.cause).toContain('supernode');

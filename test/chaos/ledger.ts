@@ -4,6 +4,9 @@
  */
 import { type History, isHost, type Party, type Spell } from './history.ts';
 
+/** `proved`: it has the supernode's manifest, by which the supernode believes it. */
+export type Holder = { readonly party: Party; readonly proved: boolean };
+
 export type SourceRead = {
   readonly file: string;
   readonly reader: Party;
@@ -13,8 +16,8 @@ export type SourceRead = {
   readonly endAt: number;
   /** The source broke it off, by plan. */
   readonly broken: boolean;
-  /** Hosts that could prove all of it when the read began, and had a session; undefined = nobody was asked. */
-  readonly holders?: readonly Party[];
+  /** Hosts that held all of it when the read began, and had a session; undefined = nobody was asked. */
+  readonly holders?: readonly Holder[];
 };
 
 export type Repeated = {
@@ -92,12 +95,17 @@ const AFTERMATH_MS = 20_000;
 
 const gone = ({ kind }: Spell): boolean => /kill|stop|pause|cut/.test(kind);
 
+/** A supernode read what a host could have given and proved. */
+export function isNeedless({ reader, holders = [] }: SourceRead): boolean {
+  return !isHost(reader) && holders.some(({ proved }) => proved);
+}
+
 /** Why these bytes had to be sent again; the first that fits. */
 function causeOf(read: SourceRead, earlier: readonly SourceRead[], history: History): string | undefined {
   const { reader, startAt, endAt } = read;
   const since = startAt - AFTERMATH_MS;
   // It need only ask: whatever happened, this is a fault of ours.
-  if (!isHost(reader) && read.holders !== undefined && read.holders.length > 0) return undefined;
+  if (isNeedless(read)) return undefined;
   const hit = (fits: (spell: Spell) => boolean) => history.during(since, endAt, fits).length > 0;
   // A body that broke off may have left bytes behind that were in no whole piece yet.
   if (earlier.some((one) => one.broken && one.endAt >= since)) return 'the source broke off an earlier read';
@@ -110,5 +118,8 @@ function causeOf(read: SourceRead, earlier: readonly SourceRead[], history: Hist
   }
   const readers = new Set(earlier.filter((one) => one.endAt >= since).map((one) => one.reader));
   const cutShort = hit((spell) => gone(spell) && (spell.party === reader || readers.has(spell.party)));
-  return cutShort ? 'the reader was killed, paused or cut off half-way' : 'no host held it any more';
+  if (cutShort) return 'the reader was killed, paused or cut off half-way';
+  return read.holders?.length
+    ? 'only hosts held it that had read it alone: nothing proves theirs'
+    : 'no host held it any more';
 }

@@ -7,7 +7,7 @@ import { Downloads } from './downloads.ts';
 import { Faults } from './faults.ts';
 import { Field, type Machine } from './field.ts';
 import { History } from './history.ts';
-import { Ledger } from './ledger.ts';
+import { isNeedless, Ledger, type SourceRead } from './ledger.ts';
 import type { Places } from './places.ts';
 import { planFaults, planFiles } from './plan.ts';
 import type { ChaosSettings } from './settings.ts';
@@ -142,14 +142,14 @@ export class ChaosRun {
   async #calm(downloads: Downloads, before: number): Promise<Check[]> {
     const back = await everybodyBack(this.#field);
     await calmDownloads(this.#field, downloads);
-    const again = this.#ledger.repeated.slice(before).filter(({ read }) => (read.holders?.length ?? 0) > 0);
+    const again = this.#ledger.repeated.slice(before).filter(({ read }) => isNeedless(read));
     const open = await leftOpen(this.#field);
     return [
       { name: 'every host came back to every supernode', failures: back },
       {
         name: 'in the calm nothing that a host holds was read again',
         failures: again.map(
-          ({ read, bytes }) => `${bytes} bytes of ${read.file} by ${read.reader}, held by ${read.holders}`,
+          ({ read, bytes }) => `${bytes} bytes of ${read.file} by ${read.reader}, held by ${holdersOf(read)}`,
         ),
       },
       { name: 'no socket and no removed file stayed open', failures: open },
@@ -161,9 +161,7 @@ export class ChaosRun {
     return this.#ledger.repeated.flatMap(({ read, bytes, cause }) => {
       if (cause !== undefined) return [];
       const when = `${(read.startAt / 1000).toFixed(1)} s`;
-      return [
-        `${bytes} bytes of ${read.file} by ${read.reader} at ${when}, held by ${read.holders?.join(', ') || 'nobody'}`,
-      ];
+      return [`${bytes} bytes of ${read.file} by ${read.reader} at ${when}, held by ${holdersOf(read)}`];
     });
   }
 
@@ -171,4 +169,8 @@ export class ChaosRun {
     const mib = (this.#ledger.bytes / 1024 / 1024).toFixed(0);
     return `${ended} downloads, ${failures.length} failures, ${mib} MiB from the source`;
   }
+}
+
+function holdersOf({ holders = [] }: SourceRead): string {
+  return holders.map(({ party, proved }) => `${party}${proved ? '' : ' (unproved)'}`).join(', ') || 'nobody';
 }

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Party } from './history.ts';
-import type { SourceRead } from './ledger.ts';
+import type { Holder, SourceRead } from './ledger.ts';
 import type { PlannedFile } from './plan.ts';
 import type { FromSource, Mood, ToSource } from './source-program.ts';
 
@@ -11,13 +11,13 @@ export type SourceListener = {
   readonly now: () => number;
   readonly whoIs: (ip: string, port: number) => Party;
   /** Who could give all of it; asked when a file is read that was sent before. */
-  readonly holders: (file: string) => Promise<readonly Party[]>;
+  readonly holders: (file: string) => Promise<readonly Holder[]>;
   readonly sentBefore: (file: string) => boolean;
   readonly onRead: (read: SourceRead) => void;
 };
 
 type Begun = Omit<SourceRead, 'sent' | 'endAt' | 'broken' | 'holders'> & {
-  readonly holders: Promise<readonly Party[]> | undefined;
+  readonly holders: Promise<readonly Holder[]> | undefined;
 };
 
 export class ChaosSource {

@@ -17,7 +17,7 @@ export type Outcome = {
 };
 
 /** Longest time for one download beside the spells of trouble that fell into it. Milliseconds. */
-export const BOUND_MS = 60_000;
+export const BOUND_MS = 90_000;
 /** A refusal is remembered, a lost session is tried again later: trouble has an effect after its end. Milliseconds. */
 const AFTERMATH_MS = 15_000;
 
