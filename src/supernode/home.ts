@@ -7,18 +7,19 @@ import { type HostId, parseHostId } from '../protocol/ids.ts';
 const SECRET_BYTES = 32;
 const OWNER_ONLY = 0o700;
 
-export type Home = { readonly dir: string; readonly id: HostId; readonly secret: Buffer };
+export type Home = { readonly dir: string; readonly id: HostId; readonly secret: Buffer; readonly fresh: boolean };
 
-/** Fault local-io when the folder cannot be used; usage for a secret file that is too short. */
+/** `fresh`: nobody had it before. Fault local-io when the folder cannot be used; usage for a secret file that is too short. */
 export async function openHome(dir: string, clusterSecretFile: string | undefined): Promise<Home> {
   await makeFolder(dir, OWNER_ONLY);
+  const fresh = (await readSmall(`${dir}/id`)) === undefined;
   const id = parseHostId(await saveOnce(`${dir}/id`, `supernode-${randomHex(8)}`));
   if (id === undefined) throw new Fault('local-io', `${dir}/id holds no host id; remove it`);
   const own = await saveOnce(`${dir}/secret`, randomHex(SECRET_BYTES));
   const text = clusterSecretFile === undefined ? own : await secretIn(clusterSecretFile);
   if (text.length < SECRET_BYTES)
     throw new Fault('usage', `${clusterSecretFile ?? `${dir}/secret`} must hold at least ${SECRET_BYTES} characters`);
-  return { dir, id, secret: Buffer.from(text) };
+  return { dir, id, secret: Buffer.from(text), fresh };
 }
 
 async function secretIn(file: string): Promise<string> {

@@ -114,6 +114,11 @@ export class Hosts {
     return entry;
   }
 
+  /** Some host has brought contents with it. */
+  get offered(): boolean {
+    return this.#offers.size > 0;
+  }
+
   /** Who offers some content of the task. */
   offersOf(task: TaskId): { readonly record: HostRecord; readonly entry: InventoryEntry }[] {
     const found: { record: HostRecord; entry: InventoryEntry }[] = [];

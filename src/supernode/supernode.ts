@@ -38,6 +38,7 @@ import { HostFetches } from './host-fetches.ts';
 import { Hosts } from './hosts.ts';
 import { FETCH_SILENCE_MS, FETCHES_AT_ONCE, FILL_BUDGET_BYTES, GRANT_BYTES } from './limits.ts';
 import { createPreheats } from './preheat/create.ts';
+import { Returning } from './returning.ts';
 import { HostConversation } from './sessions.ts';
 import { defaultHome, marksOf, type Settings } from './settings.ts';
 import { SwarmLoop } from './swarm-loop.ts';
@@ -119,6 +120,12 @@ export async function startSupernode(
     s3,
     holdings: (content) => swarms.holdings(content),
   });
+  const returning = new Returning({
+    clock,
+    delay: (ms) => sleep(ms),
+    hadHosts: () => !home.fresh || hosts.offered,
+    manifestFromHosts: (task) => swarms.manifestFromHosts(task),
+  });
   cache = new Cache({
     store,
     pool: new BufferPool({ budgetBytes: FILL_BUDGET_BYTES }),
@@ -136,7 +143,7 @@ export async function startSupernode(
     rememberFailureMs: settings.failAccessInterval,
     heuristicFreshMs: settings.taskExpireTime,
     staleIfErrorMs: settings.staleIfError,
-    manifestFromHosts: (task) => swarms.manifestFromHosts(task),
+    manifestFromHosts: (task) => returning.manifest(task),
     ...elsewhere.cacheParts,
     events: tellAll([swarms, ...elsewhere.listeners]),
   });
@@ -199,6 +206,7 @@ export async function startSupernode(
       membership.start();
     }
     ready = true;
+    returning.ready();
     return { controlPort, downloadPort, address, drain, close };
   } catch (error) {
     await close();

@@ -1,0 +1,44 @@
+/**
+ * After a restart hosts come back within seconds, and with them the inventories that say what need not be read again. For so long a task
+ * that nobody offers yet is not read from its source. A supernode that never had hosts waits for nobody.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { TaskId } from '../protocol/ids.ts';
+import type { Manifest } from '../protocol/task.ts';
+
+/** Hosts try again at least every two seconds, and a session needs a moment. */
+const RETURN_MS = 2_500;
+const LOOK_MS = 100;
+
+export type ReturningParts = {
+  readonly clock: Clock;
+  readonly delay: (ms: number) => Promise<void>;
+  /** An earlier life of this supernode had this home, or hosts bring contents from one. */
+  readonly hadHosts: () => boolean;
+  readonly manifestFromHosts: (task: TaskId) => Promise<Manifest | undefined>;
+};
+
+export class Returning {
+  readonly #parts: ReturningParts;
+  #until: number;
+
+  constructor(parts: ReturningParts) {
+    this.#parts = parts;
+    this.#until = parts.clock.now() + RETURN_MS;
+  }
+
+  /** From now on hosts can come. */
+  ready(): void {
+    this.#until = this.#parts.clock.now() + RETURN_MS;
+  }
+
+  /** The manifest that some host holds, if any; it may be on its way back. */
+  async manifest(task: TaskId): Promise<Manifest | undefined> {
+    for (;;) {
+      const manifest = await this.#parts.manifestFromHosts(task);
+      const left = this.#until - this.#parts.clock.now();
+      if (manifest !== undefined || left <= 0 || !this.#parts.hadHosts()) return manifest;
+      await this.#parts.delay(Math.min(left, LOOK_MS));
+    }
+  }
+}
