@@ -6,7 +6,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AGENT_NODE_FLAGS } from '../src/dfget/agent-start.ts';
 import { hashFile } from '../test/support/hash-file.ts';
 import { LabNetwork } from './lab/network.ts';
 import { ROOT } from './processes.ts';
@@ -148,8 +147,8 @@ server { listen ${SOURCE_PORT}; root ${this.#dir}/www; } }`;
   async #startAgent(name: string): Promise<void> {
     const node = `${this.#network.address('seed')}:8002`;
     const places = ['--home', `${this.#dir}/${name}`, '--ip', this.#network.address(name), '--node', node];
-    const dfget = [process.execPath, ...AGENT_NODE_FLAGS, `${ROOT}/bin/dfget.mjs`];
-    this.#spawn(name, `agent-${name}`, [...dfget, 'server', ...places]);
+    const command = [process.execPath, `${ROOT}/bin/dfget.mjs`, 'server', ...places];
+    this.#spawn(name, `agent-${name}`, command);
     await until(() => existsSync(`${this.#dir}/${name}/agent.sock`), READY_MS, `the agent of ${name}`);
   }
 

@@ -1,5 +1,6 @@
 /** Against stand-ins for `dfget server`: small programs that do what a test needs. */
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { fork } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -22,10 +23,13 @@ const GOOD = `
   server.listen(process.argv[2] + '/agent.sock');
 `;
 
+function writeProgram(name: string, program: string): string {
+  writeFileSync(join(home, name), program);
+  return join(home, name);
+}
+
 function command(program: string): [string, ...string[]] {
-  const file = join(home, 'agent.mjs');
-  writeFileSync(file, program);
-  return [process.execPath, file, home];
+  return [process.execPath, writeProgram('agent.mjs', program), home];
 }
 
 async function stop(): Promise<void> {
@@ -49,6 +53,30 @@ describe('starting an agent', () => {
     socket.destroy();
     await stop();
   });
+
+  it('waits for another one that has the store already and is not ready yet, whatever became of its own', async () => {
+    const slow = `
+      import { createServer } from 'node:http';
+      const server = createServer((_, response) => response.end('bye', () => process.exit()));
+      process.once('message', () => server.listen(process.argv[2] + '/agent.sock'));
+    `;
+    const other = fork(writeProgram('other.mjs', slow), [home]);
+    const { pid = 0 } = other;
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const begun = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    mkdirSync(join(home, 'store'));
+    writeFileSync(join(home, 'store', 'lock'), JSON.stringify({ pid, start: begun, nonce: 'other' }));
+    const refused = `
+      import { writeFileSync } from 'node:fs';
+      process.on('exit', () => writeFileSync('refused', ''));
+      process.exitCode = 8;
+    `;
+    const starting = startAgent({ home, command: command(refused) });
+    await expect.poll(() => existsSync(join(home, 'refused')), { timeout: 20_000 }).toBe(true);
+    other.send('go on');
+    const { lines } = await requestAgent(await starting, 'POST', '/v1/stop');
+    for await (const _ of lines);
+  }, 60_000);
 
   it('that fails tells its last words and keeps its exit code', async () => {
     const failing = `console.error('{"log":1}'); console.error('dfget: 1.2.3.4:5 is in use'); process.exit(2);`;

@@ -104,10 +104,11 @@ async function waitForAgent(home: string, launched: Launched | undefined): Promi
       const changed = change.next();
       const socket = await connectAgent(path);
       if (socket !== undefined) return socket;
-      // An agent that ends with 0 has found another one at work: its socket is there, or will be in a moment.
-      if (launched?.exitCode) throw failedStart(launched, launched.exitCode);
-      if (performance.now() > deadline)
-        throw new Fault('agent-unreachable', `no agent answers on ${path} after ${START_TIMEOUT_MS / 1000} s`);
+      const over = performance.now() > deadline;
+      // Ours may have ended because another one is at work, which takes its time to start: its socket will be there in a moment.
+      const another = LockFile.held(join(home, 'store', 'lock'));
+      if (launched?.exitCode && (over || !another)) throw failedStart(launched, launched.exitCode);
+      if (over) throw new Fault('agent-unreachable', `no agent answers on ${path} after ${START_TIMEOUT_MS / 1000} s`);
       await changed;
     }
   } finally {

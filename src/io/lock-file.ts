@@ -46,6 +46,12 @@ export class LockFile {
     throw new Fault('local-io', `cannot lock ${path}: other processes are taking it at the same time; try again`);
   }
 
+  /** A living process holds it. */
+  static held(path: string): boolean {
+    const owner = ownerOf(path);
+    return owner !== undefined && alive(owner);
+  }
+
   release(): void {
     try {
       if (ownerOf(this.#path)?.nonce === this.#owner.nonce) fs.unlinkSync(this.#path);

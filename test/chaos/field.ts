@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AGENT_NODE_FLAGS } from '../../src/dfget/agent-start.ts';
 import { faultyBuild } from '../support/faulty/fault.ts';
 import { freePort } from '../support/lab.ts';
 import { root } from '../support/process.ts';
@@ -204,8 +203,7 @@ export class Field {
   }
 
   #program(machine: Machine, program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {
-    const node = [process.execPath, ...(program === 'dfget' ? AGENT_NODE_FLAGS : [])];
-    const command = this.on(machine, [...node, join(root, 'bin', `${program}.mjs`), ...args]);
+    const command = this.on(machine, [process.execPath, join(root, 'bin', `${program}.mjs`), ...args]);
     return new Program({ command, env, cwd: this.dir, log: join(this.dir, 'logs', `${machine.name}.log`) });
   }
 }
