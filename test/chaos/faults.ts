@@ -23,7 +23,8 @@ export type FaultParts = {
 /** Left on a full disk. Bytes. */
 const LEFT_FREE = 64 * 1024;
 const BLOCK = Buffer.alloc(256 * 1024, 7);
-const BACK_MS = 60_000;
+/** A machine that plays all hosts takes its time to start a program. */
+const BACK_MS = 180_000;
 
 export class Faults {
   readonly #parts: FaultParts;
