@@ -69,6 +69,16 @@ export class SessionSocket<Out, In> {
     return this.#ready && !this.#ended && this.#reason === undefined;
   }
 
+  /** Milliseconds since anything was heard of the other side. */
+  get quietMs(): number {
+    return performance.now() - this.#heardAt;
+  }
+
+  /** Asks for a sign of life. */
+  ping(): void {
+    if (this.open) this.#socket.ping();
+  }
+
   /** The connection stands: what waited goes out and the heartbeat begins. */
   opened(): void {
     if (this.#ended || this.#ready) return;

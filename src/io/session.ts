@@ -23,6 +23,10 @@ export interface Session<Out> {
   sendText(json: string): void;
   /** Sends what is queued now instead of at the end of this turn. */
   sendNow(): void;
+  /** Milliseconds since anything was heard of the other side. */
+  readonly quietMs: number;
+  /** Asks for a sign of life. */
+  ping(): void;
   /** Says goodbye with the fault, which the other side's onClose gets; own onClose follows with it too. */
   close(reason?: Fault): void;
 }

@@ -15,6 +15,7 @@ import type { Swarm } from './swarm.ts';
 
 /** Spread of progress, as a share of the content, from which on the joins count as staggered. */
 const STAGGERED = 0.25;
+const LAST = 2 ** 30;
 
 export type Choice = { child: number; piece: number };
 
@@ -109,6 +110,12 @@ export class ChildChooser {
     return giver !== undefined && taker !== undefined && this.#pairs.mayMeet(giver, taker);
   }
 
+  /** A false witness lives off the seed alone, which has others to think of first. */
+  #lastOfAll(swarm: Swarm, child: number): boolean {
+    const host = swarm.hosts[child];
+    return host !== undefined && this.#pairs.isMute(host);
+  }
+
   /** Smaller keys go first; nearness only decides between equals. */
   #rank(swarm: Swarm, parent: number): void {
     const count = this.#count;
@@ -125,7 +132,8 @@ export class ChildChooser {
       const child = peers[i] ?? -1;
       const taken = swarm.takenCount(child);
       const key = !staggered ? taken : swarm.hosts[child]?.downs === 0 ? -1 : swarm.pieces - taken;
-      this.#keys[i] = count > 1 && swarm.places.mayBeNear(parent, child) ? key - near(swarm, parent, child) : key;
+      if (this.#pairs.size > 0 && this.#lastOfAll(swarm, child)) this.#keys[i] = LAST;
+      else this.#keys[i] = count > 1 && swarm.places.mayBeNear(parent, child) ? key - near(swarm, parent, child) : key;
     }
   }
 }

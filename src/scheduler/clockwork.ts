@@ -3,10 +3,11 @@
  * pieces that get a second parent; and the words that are due after every event: starved, wake-at.
  */
 import type { Millis } from '../base/clock.ts';
+import type { Accusations } from './accusations.ts';
 import type { Core } from './core.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Host } from './host-table.ts';
-import type { Membership } from './membership.ts';
+import type { Isolation } from './isolation.ts';
 import type { Reports } from './reports.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
@@ -17,21 +18,31 @@ const SWEEP_LOOKS = 20_000;
 /** Children with at most this many pieces to come are worth a hedge. */
 const HEDGE_PIECES = 4;
 
+export type ClockworkParts = {
+  readonly reports: Reports;
+  readonly isolation: Isolation;
+  readonly accusations: Accusations;
+  readonly dispatcher: Dispatcher;
+  readonly transfers: Transfers;
+};
+
 export class Clockwork {
   readonly #core: Core;
   readonly #reports: Reports;
-  readonly #membership: Membership;
+  readonly #isolation: Isolation;
+  readonly #accusations: Accusations;
   readonly #dispatcher: Dispatcher;
   readonly #transfers: Transfers;
   #wakeAt: Millis = Number.POSITIVE_INFINITY;
   #sweptAt: Millis = Number.NEGATIVE_INFINITY;
 
-  constructor(core: Core, reports: Reports, membership: Membership, dispatcher: Dispatcher, transfers: Transfers) {
+  constructor(core: Core, parts: ClockworkParts) {
     this.#core = core;
-    this.#reports = reports;
-    this.#membership = membership;
-    this.#dispatcher = dispatcher;
-    this.#transfers = transfers;
+    this.#reports = parts.reports;
+    this.#isolation = parts.isolation;
+    this.#accusations = parts.accusations;
+    this.#dispatcher = parts.dispatcher;
+    this.#transfers = parts.transfers;
   }
 
   tick(now: Millis): void {
@@ -39,7 +50,7 @@ export class Clockwork {
     // Whatever the clock says now, the shell's timer is spent.
     this.#wakeAt = Number.POSITIVE_INFINITY;
     pairs.expire(now);
-    this.#membership.parole(now);
+    this.#isolation.parole(now);
     for (const lease of leases.expired(now)) {
       if (leases.isOpen(lease)) this.#reports.blame(lease, 'timeout', now, true);
     }
@@ -51,15 +62,15 @@ export class Clockwork {
 
   /** Says what is due after an event. */
   speak(now: Millis): void {
-    const { swarms, leases, isolated, out } = this.#core;
-    let wanting = leases.live > 0;
+    const { swarms, leases, out } = this.#core;
+    let wanting = leases.live > 0 || this.#accusations.open > 0;
     for (const swarm of swarms.values()) {
       if (swarm.copies.orphans.size > 0 && swarm.needy > 0) this.#starve(swarm);
       wanting ||= swarm.active;
     }
     let next = wanting ? now + TICK_MS : Number.POSITIVE_INFINITY;
     // Not at once: a timer that fires a hair too early must not fire for ever.
-    for (const host of isolated) next = Math.min(next, Math.max(host.trust.until, now + 1));
+    next = Math.min(next, Math.max(this.#isolation.nextAt, now + 1));
     // An earlier wish still stands; one far ahead of a clock that went back does not.
     if (next >= this.#wakeAt && this.#wakeAt > now - TICK_MS) return;
     if (next === Number.POSITIVE_INFINITY) return;
@@ -83,7 +94,7 @@ export class Clockwork {
     let looks = SWEEP_LOOKS;
     for (const peer of swarm.peers()) {
       const host = swarm.hosts[peer];
-      if (host === undefined || !swarm.unmet(peer)) continue;
+      if (host === undefined || host.silent || !swarm.unmet(peer)) continue;
       if (host.downs === 0 && looks > 0) looks -= this.#dispatcher.rescue(swarm, host, looks, now);
       else if (swarm.pieces - swarm.heldCount(peer) <= HEDGE_PIECES) this.#hedge(swarm, host, now);
     }

@@ -19,6 +19,8 @@ export type Core = {
   readonly pairs: Pairs;
   readonly ready: ReadyHosts;
   readonly isolated: Set<Host>;
+  /** Hosts that give nothing of some content. */
+  readonly excluded: Set<Host>;
   /** What was begun in this round. */
   readonly fresh: Lease[];
   /** Commands of the call that is running. */

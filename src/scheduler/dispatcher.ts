@@ -68,7 +68,7 @@ export class Dispatcher {
     for (let peer = swarm.idle.first; peer >= 0 && looked < looks; peer = swarm.idle.after(peer)) {
       looked++;
       const parent = swarm.hosts[peer];
-      if (parent === undefined || peer === childPeer || !this.#canGive(swarm, parent)) continue;
+      if (parent === undefined || peer === childPeer || !this.#canGive(swarm, parent, peer)) continue;
       const piece = this.#useful(swarm, peer, childPeer, this.#pieces.repeatBefore(swarm, now));
       if (piece === NO_PIECE) continue;
       this.#transfers.begin({ swarm, parent, child, parentPeer: peer, childPeer, piece }, now);
@@ -94,12 +94,12 @@ export class Dispatcher {
         parent.up.filled();
         return;
       }
-      const choice = this.#children.choose(swarm, parent);
-      const child = choice === undefined ? undefined : swarm.hosts[choice.child];
       const parentPeer = swarm.peerOf(parent);
+      const choice = swarm.serves(parentPeer) ? this.#children.choose(swarm, parent) : undefined;
+      const child = choice === undefined ? undefined : swarm.hosts[choice.child];
       if (choice === undefined || child === undefined) {
         // Who holds nothing is woken by its first piece.
-        if (swarm.heldCount(parentPeer) > 0) swarm.idle.add(parentPeer);
+        if (swarm.heldCount(parentPeer) > 0 && swarm.serves(parentPeer)) swarm.idle.add(parentPeer);
         misses++;
         swarms.pass();
         continue;
@@ -134,7 +134,7 @@ export class Dispatcher {
   #give(swarm: Swarm, parentPeer: number, childPeer: number, now: Millis): boolean {
     const parent = swarm.hosts[parentPeer];
     const child = swarm.hosts[childPeer];
-    if (parent === undefined || child === undefined || !this.#canGive(swarm, parent)) {
+    if (parent === undefined || child === undefined || !this.#canGive(swarm, parent, parentPeer)) {
       swarm.idle.delete(parentPeer);
       return false;
     }
@@ -147,8 +147,8 @@ export class Dispatcher {
     return this.#transfers.begin({ swarm, parent, child, parentPeer, childPeer, piece }, now);
   }
 
-  #canGive(swarm: Swarm, parent: Host): boolean {
-    return parent.serves && parent.hasUpRoom(swarm.pieceSize, this.#core.limits);
+  #canGive(swarm: Swarm, parent: Host, peer: number): boolean {
+    return swarm.serves(peer) && parent.hasUpRoom(swarm.pieceSize, this.#core.limits);
   }
 
   /** Fills `#idle` with at most `looks` of the swarm's idle hosts, and after them its idle seeds. */
@@ -162,7 +162,7 @@ export class Dispatcher {
   }
 
   #exchange(child: Host, now: Millis): void {
-    if (child.downs > 0 || this.#core.fresh.length === 0) return;
+    if (child.downs > 0 || child.silent || this.#core.fresh.length === 0) return;
     for (const swarm of this.#core.swarmsOf.of(child).active) {
       if (swarm.wantsMore(swarm.peerOf(child)) && this.#rematch.try(swarm, child, now)) return;
     }

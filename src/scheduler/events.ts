@@ -11,9 +11,15 @@ import type { FaultCode } from '../protocol/faults.ts';
 import type { Site } from '../protocol/host.ts';
 import type { ContentId, HostId, LeaseId, PieceIndex } from '../protocol/ids.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
+import type { IsolationReason } from './trust.ts';
 
 /** What a peer downloads: the whole content, only the pieces that its windows name, or nothing (it only holds). */
 export type Wants = 'all' | 'window' | 'nothing';
+
+/** Names one check as long as the supernode lives. */
+export type CheckId = number;
+/** `unknown`: the parent could not be reached, or has the piece no more. */
+export type CheckOutcome = 'right' | 'wrong' | 'unknown';
 
 export type SchedulerEvent =
   /** Repeating it for a known host updates it (a session that reconnects). */
@@ -83,6 +89,14 @@ export type SchedulerEvent =
       readonly content: ContentId;
       readonly pieces: readonly PieceIndex[] | 'all';
     }
+  /** Nothing is heard of a busy host, and: it is heard again. */
+  | { readonly type: 'host-silent'; readonly host: HostId }
+  | { readonly type: 'host-heard'; readonly host: HostId }
+  /** The answer to `check-piece`. */
+  | { readonly type: 'piece-checked'; readonly check: CheckId; readonly outcome: CheckOutcome }
+  /** An operator's word; `forMs` null = until the release. */
+  | { readonly type: 'isolation-ordered'; readonly host: HostId; readonly forMs: Millis | null; readonly note: string }
+  | { readonly type: 'release-ordered'; readonly host: HostId }
   /** Time has come: the answer to `wake-at`. Coming early or twice is harmless. */
   | { readonly type: 'tick' };
 
@@ -105,8 +119,21 @@ export type SchedulerCommand =
     }
   /** The last live holder of these pieces is gone while peers want them: the shell must get them again from the source. */
   | { readonly type: 'starved'; readonly content: ContentId; readonly pieces: readonly PieceIndex[] }
-  | { readonly type: 'isolated'; readonly host: HostId; readonly reason: FaultCode; readonly until: Millis }
+  /** Gives nothing to anybody until then (Infinity = until it is released); after that one piece at a time. */
+  | { readonly type: 'isolated'; readonly host: HostId; readonly reason: IsolationReason; readonly until: Millis }
+  /** It has proved itself, or was released. */
   | { readonly type: 'released'; readonly host: HostId }
+  /** It gave wrong bytes of this content, or is said to have: it gives nothing of it until then. */
+  | { readonly type: 'excluded'; readonly host: HostId; readonly content: ContentId; readonly until: Millis }
+  | { readonly type: 'admitted'; readonly host: HostId; readonly content: ContentId }
+  /** Get this piece from that host and compare it with its digest; answered by `piece-checked`. */
+  | {
+      readonly type: 'check-piece';
+      readonly check: CheckId;
+      readonly content: ContentId;
+      readonly host: HostId;
+      readonly piece: PieceIndex;
+    }
   /** Send a `tick` at this time; replaces an earlier wish. */
   | { readonly type: 'wake-at'; readonly time: Millis };
 

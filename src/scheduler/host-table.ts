@@ -4,11 +4,12 @@
  */
 import type { Millis } from '../base/clock.ts';
 import type { Site } from '../protocol/host.ts';
-import type { HostId } from '../protocol/ids.ts';
+import type { ContentId, HostId } from '../protocol/ids.ts';
 import type { Limits } from './limits.ts';
 import { childWindow, Line, Mean, parentWindow, type RateMeter } from './rates.ts';
 import { Place } from './site-distance.ts';
-import { Trust } from './trust.ts';
+import type { Trust } from './trust.ts';
+import { TrustBook } from './trust-book.ts';
 
 const NOWHERE: Site = { idc: '', location: '', machine: '' };
 
@@ -32,7 +33,11 @@ export class Host {
   readonly downLine = new Line();
   /** How long what it gets is on its way, as its parents' queues promise. */
   readonly flight = new Mean();
-  readonly trust = new Trust();
+  readonly trust: Trust;
+  /** When it last gave something whole. */
+  deliveredAt: Millis = Number.NEGATIVE_INFINITY;
+  /** Nothing is heard of it at the moment: nothing new begins at it, and what it holds counts. */
+  silent = false;
   /** Its number in the swarm that was asked last; kept by Swarm. */
   lastSwarm: object | undefined = undefined;
   lastPeer = -1;
@@ -57,9 +62,10 @@ export class Host {
     return this.downLine.rate;
   }
 
-  constructor(id: HostId, index: number) {
+  constructor(id: HostId, index: number, trust: Trust) {
     this.id = id;
     this.index = index;
+    this.trust = trust;
   }
 
   /** Gives pieces at all: the copies of others are no source for anybody. */
@@ -67,14 +73,20 @@ export class Host {
     return this.uploads && this.live && !this.trust.isolated;
   }
 
+  servesIn(content: ContentId): boolean {
+    return this.serves && (this.trust.excluded.size === 0 || !this.trust.excluded.has(content));
+  }
+
   hasUpRoom(pieceSize: number, limits: Limits): boolean {
+    if (this.silent) return false;
     if (this.ups === 0) return true;
     if (this.trust.probation) return false;
-    if (this.trust.slotsCut > 0) return false;
-    return this.upBytes + pieceSize <= parentWindow(this.upLine, pieceSize, limits, this.seed);
+    const window = parentWindow(this.upLine, pieceSize, limits, this.seed);
+    return this.upBytes + pieceSize <= (this.trust.limited ? window * limits.limitedShare : window);
   }
 
   hasDownRoom(pieceSize: number, limits: Limits): boolean {
+    if (this.silent) return false;
     if (this.downs === 0) return true;
     return this.downBytes + pieceSize <= childWindow(this.downLine, this.flight, pieceSize, limits);
   }
@@ -108,9 +120,13 @@ export class HostTable {
   readonly #idcs = new Map<string, { number: number; hosts: number }>();
   readonly #freeIdcs: number[] = [];
   readonly #maxIdcs: number;
+  /** What is remembered of hosts that are not here. */
+  readonly book: TrustBook;
 
-  constructor(maxIdcs: number) {
+  constructor(limits: Limits) {
+    const { maxIdcs } = limits;
     this.#maxIdcs = maxIdcs;
+    this.book = new TrustBook(limits);
     for (let number = maxIdcs - 1; number > 0; number--) this.#freeIdcs.push(number);
   }
 
@@ -132,7 +148,7 @@ export class HostTable {
 
   add(id: HostId, site: Site): Host {
     const index = this.#free.pop() ?? this.#slots.length;
-    const host = new Host(id, index);
+    const host = new Host(id, index, this.book.take(id));
     host.site = site;
     host.idc = this.#enter(site.idc);
     this.#slots[index] = host;
@@ -146,6 +162,7 @@ export class HostTable {
     this.#slots[host.index] = undefined;
     this.#free.push(host.index);
     this.#byId.delete(host.id);
+    this.book.keep(host.id, host.trust);
   }
 
   /** Number 0 is "no data centre said", and all those for which there was no number left. */

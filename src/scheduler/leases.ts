@@ -10,7 +10,9 @@ import type { Millis } from '../base/clock.ts';
 import { TimerWheel } from '../base/timer-wheel.ts';
 import type { ContentId, HostId, LeaseId } from '../protocol/ids.ts';
 import { Host } from './host-table.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
 import { Swarm } from './swarm.ts';
+import { Trust, trustRules } from './trust.ts';
 
 const SLOTS = 2 ** 21;
 const TURNS = 2 ** 31;
@@ -21,7 +23,7 @@ const CLOSED = 0;
 
 /** What a closed lease is about, so that it keeps nothing in memory that is gone. */
 const NO_SWARM = new Swarm('' as ContentId);
-const NO_HOST = new Host('' as HostId, -1);
+const NO_HOST = new Host('' as HostId, -1, new Trust(trustRules(DEFAULT_LIMITS)));
 
 /** What an assignment says. The numbers of the two peers are kept, so that the end of a transfer looks nothing up. */
 export type Terms = {

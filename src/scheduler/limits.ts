@@ -54,16 +54,42 @@ export type Limits = {
   readonly hedgeFactor: number;
   /** Hedges per piece delivered, at most. */
   readonly hedgeShare: number;
-  /** Points at which a parent is isolated; one failure is one point, and they halve in `trustHalfLifeMs`. */
+  /** Points beyond which a parent gets fewer transfers, and from which it is isolated; one failure is one point, and they halve in `trustHalfLifeMs`. */
+  readonly limitedPoints: number;
   readonly isolationPoints: number;
   readonly trustHalfLifeMs: number;
-  /** First isolation; doubles each time up to the longest. */
+  /** Points of one witness, and of all within `burstMs`, at most: one moment makes a parent limited, no more. */
+  readonly witnessPoints: number;
+  readonly burstPoints: number;
+  readonly burstMs: number;
+  /** What is left of a limited parent's window. */
+  readonly limitedShare: number;
+  /** First isolation, for bad service and for wrong bytes; doubles each time up to the longest. */
   readonly isolationMs: number;
+  readonly corruptIsolationMs: number;
   readonly maxIsolationMs: number;
   /** Good transfers in a row that end a probation. */
   readonly probationPieces: number;
-  /** Wrong pieces that isolate a parent everywhere. */
+  /** Witnesses of wrong bytes that isolate a parent everywhere; how long they count. */
   readonly corruptPieces: number;
+  readonly wrongHalfLifeMs: number;
+  /** What is left of a witness whom a check has proved wrong. */
+  readonly refutedPoints: number;
+  /** Parents that a witness accuses wrongly until it is not heard any more. */
+  readonly falseAccusations: number;
+  /** How long a parent that gave wrong bytes gives nothing of that content: proved, and not proved. */
+  readonly exclusionMs: number;
+  readonly doubtfulExclusionMs: number;
+  /** Accusations of one witness that wait for their check; further ones change nothing. */
+  readonly openAccusations: number;
+  /** Checks at once; time between the beginnings of two; a check without an answer ends. */
+  readonly checks: number;
+  readonly checkEveryMs: number;
+  readonly checkPatienceMs: number;
+  /** Accused parents that wait for a check at most. */
+  readonly waitingChecks: number;
+  /** A parent that delivers nothing is stuck: its late transfers end with the first report. */
+  readonly stuckMs: number;
   /** Data centres told apart at a time; hosts of further ones count as having none. */
   readonly maxIdcs: number;
   /** Pieces of one content at most; a larger shape is ignored. */
@@ -100,12 +126,29 @@ export const DEFAULT_LIMITS: Limits = {
   desperateFailures: 3,
   hedgeFactor: 2,
   hedgeShare: 0.01,
+  limitedPoints: 2.5,
   isolationPoints: 4,
   trustHalfLifeMs: 60_000,
-  isolationMs: 30_000,
+  witnessPoints: 2.5,
+  burstPoints: 3,
+  burstMs: 1_000,
+  limitedShare: 0.25,
+  isolationMs: 10_000,
+  corruptIsolationMs: 60_000,
   maxIsolationMs: 600_000,
   probationPieces: 3,
   corruptPieces: 3,
+  wrongHalfLifeMs: 600_000,
+  refutedPoints: 0.4,
+  falseAccusations: 2,
+  exclusionMs: 600_000,
+  doubtfulExclusionMs: 30_000,
+  openAccusations: 2,
+  checks: 4,
+  checkEveryMs: 20,
+  checkPatienceMs: 10_000,
+  waitingChecks: 1_000,
+  stuckMs: 500,
   maxIdcs: 64,
   maxPieces: 1 << 24,
 };
@@ -117,5 +160,10 @@ export function checkLimits(limits: Limits): Limits {
   assert(limits.maxDeadlineMs >= limits.minDeadlineMs, 'maxDeadlineMs >= minDeadlineMs');
   assert(limits.samples >= 1 && limits.smallSwarm >= limits.samples, 'smallSwarm >= samples >= 1');
   assert(limits.maxIsolationMs >= limits.isolationMs, 'maxIsolationMs >= isolationMs');
+  assert(
+    limits.limitedPoints >= limits.witnessPoints,
+    'limitedPoints >= witnessPoints, or one witness limits a parent',
+  );
+  assert(limits.isolationPoints > limits.burstPoints, 'isolationPoints > burstPoints, or one moment isolates a parent');
   return limits;
 }

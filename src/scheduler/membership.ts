@@ -1,5 +1,4 @@
 /** Hosts and peers that come and go, and the contents they share. Whatever leaves takes all that it had with it. */
-import type { Millis } from '../base/clock.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { Core } from './core.ts';
 import type { SchedulerEvent } from './events.ts';
@@ -26,7 +25,10 @@ export class Membership {
       this.#removeHost(host);
       host = undefined;
     }
-    host ??= hosts.add(event.host, event.site);
+    if (host === undefined) {
+      host = hosts.add(event.host, event.site);
+      this.#recall(host);
+    }
     if (host.site !== event.site) {
       host.site = event.site;
       for (const swarm of this.#core.swarmsOf.of(host).all) swarm.places.set(swarm.peerOf(host), host.place);
@@ -40,6 +42,14 @@ export class Membership {
       this.updateServing(host);
     }
     this.#wake(host);
+  }
+
+  /** What is known of it from before. */
+  #recall(host: Host): void {
+    const { isolated, excluded, pairs } = this.#core;
+    if (host.trust.isolated) isolated.add(host);
+    if (host.trust.excluded.size > 0) excluded.add(host);
+    if (host.trust.mute) pairs.mute(host, true);
   }
 
   hostLeft(event: EventOf<'host-left'>): void {
@@ -121,7 +131,9 @@ export class Membership {
 
   /** After isolation, release or a change of `uploads`. Leases at a parent that serves no more end. */
   updateServing(host: Host): void {
-    for (const swarm of this.#core.swarmsOf.of(host).all) swarm.setServes(swarm.peerOf(host), host.serves);
+    for (const swarm of this.#core.swarmsOf.of(host).all) {
+      swarm.setServes(swarm.peerOf(host), host.servesIn(swarm.content));
+    }
     if (!host.serves) for (const lease of [...this.#core.leases.ups(host)]) this.#transfers.dropped(lease, true);
     else this.#wake(host);
   }
@@ -207,15 +219,22 @@ export class Membership {
     return this.#core.swarms.get(content);
   }
 
-  /** Releases the hosts whose isolation is over. */
-  parole(now: Millis): void {
-    for (const host of this.#core.isolated) {
-      if (host.live && host.trust.until > now) continue;
-      this.#core.isolated.delete(host);
-      if (!host.live) continue;
-      host.trust.paroled();
-      this.updateServing(host);
-    }
+  /** Nothing is heard of it: what it gives and gets is given to others, what it holds stays known. */
+  hostSilent(event: EventOf<'host-silent'>): void {
+    const host = this.#core.hosts.get(event.host);
+    if (host === undefined || host.silent || host.seed) return;
+    host.silent = true;
+    const { leases } = this.#core;
+    for (const lease of [...leases.ups(host), ...leases.downs(host)]) this.#transfers.dropped(lease, true);
+    this.#transfers.updateRoom(host);
+  }
+
+  hostHeard(event: EventOf<'host-heard'>): void {
+    const host = this.#core.hosts.get(event.host);
+    if (host === undefined || !host.silent) return;
+    host.silent = false;
+    this.#transfers.updateRoom(host);
+    this.#wake(host);
   }
 }
 

@@ -73,7 +73,7 @@ export class PieceChooser {
     this.#importInto = undefined;
     if (giver === undefined || taker === undefined) return;
     const foreign = giver.idc !== taker.idc;
-    if ((!foreign && !giver.seed) || swarm.woes(child) >= this.#limits.desperateFailures) return;
+    if ((!foreign && !giver.seed) || swarm.woes(child) >= this.#limits.desperateFailures || taker.trust.mute) return;
     this.#importInto = swarm.groupOf(taker);
     this.#repeatBefore = foreign ? NO_REPEATS : repeatBefore;
   }

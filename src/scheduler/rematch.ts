@@ -48,7 +48,7 @@ export class Rematch {
     for (let peer = swarm.idle.first; peer >= 0; peer = swarm.idle.after(peer)) {
       if (looks-- === 0) return false;
       const parent = swarm.hosts[peer];
-      if (parent === undefined || parent === child || !parent.serves || parent.ups > 0) continue;
+      if (parent === undefined || parent === child || !swarm.serves(peer) || parent.silent || parent.ups > 0) continue;
       // A seed repeats nothing here: often it waits for new pieces, and no exchange of partners helps it.
       if (parent.seed && !lacksSomewhere(swarm)) continue;
       for (let i = 0; i < TRIES && this.#tries > 0; i++) if (this.#swap(swarm, parent, child, now)) return true;

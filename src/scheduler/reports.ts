@@ -1,8 +1,10 @@
 /** What children say about pieces: held, failed, lost. Late and foolish reports change nothing that is not true anyway. */
 import type { Millis } from '../base/clock.ts';
+import type { Accusations } from './accusations.ts';
 import type { Core } from './core.ts';
 import type { SchedulerEvent } from './events.ts';
 import type { Host } from './host-table.ts';
+import type { Isolation } from './isolation.ts';
 import type { Lease } from './leases.ts';
 import type { Membership } from './membership.ts';
 import type { Swarm } from './swarm.ts';
@@ -12,15 +14,29 @@ type EventOf<T extends SchedulerEvent['type']> = Extract<SchedulerEvent, { type:
 type Word = EventOf<'piece-held'> | EventOf<'piece-failed'>;
 type Place = { readonly host: Host; readonly swarm: Swarm; readonly peer: number };
 
+export type ReportsParts = {
+  readonly transfers: Transfers;
+  readonly membership: Membership;
+  readonly isolation: Isolation;
+  readonly accusations: Accusations;
+};
+
+/** The child's word that nothing came at all; a lease that ran out may only have been promised too much. */
+const SILENCES: ReadonlySet<EventOf<'piece-failed'>['fault']> = new Set(['peer-stalled', 'peer-refused']);
+
 export class Reports {
   readonly #core: Core;
   readonly #transfers: Transfers;
   readonly #membership: Membership;
+  readonly #isolation: Isolation;
+  readonly #accusations: Accusations;
 
-  constructor(core: Core, transfers: Transfers, membership: Membership) {
+  constructor(core: Core, parts: ReportsParts) {
     this.#core = core;
-    this.#transfers = transfers;
-    this.#membership = membership;
+    this.#transfers = parts.transfers;
+    this.#membership = parts.membership;
+    this.#isolation = parts.isolation;
+    this.#accusations = parts.accusations;
   }
 
   held(event: EventOf<'piece-held'>, now: Millis): void {
@@ -73,22 +89,36 @@ export class Reports {
 
   /** The lease failed: by the child's word, or because no word came (`tell` = the child may still be at it). */
   blame(lease: Lease, fault: EventOf<'piece-failed'>['fault'], now: Millis, tell: boolean): void {
-    const { limits, pairs, ready, out, isolated } = this.#core;
-    const { parent, child, swarm, piece } = lease;
+    const { limits, pairs, ready } = this.#core;
+    const { parent, child, swarm, piece, startedAt } = lease;
     this.#transfers.dropped(lease, tell);
     const peer = swarm.peerOf(child);
     swarm.setWoes(peer, swarm.woes(peer) + 1);
     pairs.avoid(parent, child, now + limits.avoidMs);
+    if (fault === 'peer-corrupt') this.#accusations.accuse({ parent, child, swarm, piece }, now);
+    if (SILENCES.has(fault)) this.#endStuck(parent, startedAt, now);
     const parentPeer = swarm.peerOf(parent);
     if (fault === 'peer-lacks' && parentPeer >= 0 && swarm.rows.held(parentPeer, piece)) {
       if (!parent.seed) swarm.release(parentPeer, piece);
       ready.wakeChild(parent);
     }
     if (fault === 'peer-stalled' || fault === 'timeout') parent.up.halve();
-    if (parent.seed || !parent.trust.failed(fault, child.index, now, limits)) return;
-    isolated.add(parent);
-    out.push({ type: 'isolated', host: parent.id, reason: fault, until: parent.trust.until });
-    this.#membership.updateServing(parent);
+    if (!parent.seed && parent.trust.failed(fault, child.id, now, limits)) this.#isolation.isolate(parent, fault, now);
+  }
+
+  /**
+   * The parent has given nothing to anybody since this lease began: what else is late at it is stuck too. Others then need not wait until
+   * they have found that out themselves. What is not late stays: one child's word ends nothing that goes well.
+   */
+  #endStuck(parent: Host, startedAt: Millis, now: Millis): void {
+    const { leases, limits } = this.#core;
+    if (parent.deliveredAt >= startedAt) return;
+    for (const other of [...leases.ups(parent)]) {
+      const late = now - other.startedAt > Math.max(limits.stuckMs, limits.deadlineFactor * other.expectedMs);
+      if (!late || parent.deliveredAt >= other.startedAt) continue;
+      this.#core.pairs.avoid(parent, other.child, now + limits.avoidMs);
+      this.#transfers.dropped(other, true);
+    }
   }
 
   #delivered(lease: Lease, millis: Millis, now: Millis): void {

@@ -7,18 +7,21 @@ import { Bitfield } from '../base/bitfield.ts';
 import type { Millis } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { ContentId, HostId } from '../protocol/ids.ts';
+import { Accusations } from './accusations.ts';
 import { Clockwork } from './clockwork.ts';
 import { type Core, ReadyHosts } from './core.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { SchedulerCommand, SchedulerCore, SchedulerEvent } from './events.ts';
 import { SwarmsByHost } from './host-swarms.ts';
 import { HostTable } from './host-table.ts';
+import { Isolation } from './isolation.ts';
 import { Leases } from './leases.ts';
 import { checkLimits, DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { Membership } from './membership.ts';
 import { Pairs } from './pairs.ts';
 import { Reports } from './reports.ts';
 import { Transfers } from './transfers.ts';
+import type { Standing } from './trust.ts';
 
 export type SchedulerSettings = Partial<Limits> & { readonly random: Random };
 
@@ -28,6 +31,8 @@ export class Scheduler implements SchedulerCore {
   readonly #reports: Reports;
   readonly #dispatcher: Dispatcher;
   readonly #clockwork: Clockwork;
+  readonly #isolation: Isolation;
+  readonly #accusations: Accusations;
 
   constructor(settings: SchedulerSettings) {
     const { random, ...changed } = settings;
@@ -35,21 +40,30 @@ export class Scheduler implements SchedulerCore {
     this.#core = {
       limits,
       random,
-      hosts: new HostTable(limits.maxIdcs),
+      hosts: new HostTable(limits),
       swarms: new Map(),
       swarmsOf: new SwarmsByHost(),
       leases: new Leases(random.uint32()),
       pairs: new Pairs(),
       ready: new ReadyHosts(),
       isolated: new Set(),
+      excluded: new Set(),
       fresh: [],
       out: [],
     };
     const transfers = new Transfers(this.#core);
     this.#membership = new Membership(this.#core, transfers);
-    this.#reports = new Reports(this.#core, transfers, this.#membership);
+    this.#isolation = new Isolation(this.#core, this.#membership, transfers);
+    this.#accusations = new Accusations(this.#core, this.#isolation);
+    const parts = {
+      transfers,
+      membership: this.#membership,
+      isolation: this.#isolation,
+      accusations: this.#accusations,
+    };
+    this.#reports = new Reports(this.#core, parts);
     this.#dispatcher = new Dispatcher(this.#core, transfers);
-    this.#clockwork = new Clockwork(this.#core, this.#reports, this.#membership, this.#dispatcher, transfers);
+    this.#clockwork = new Clockwork(this.#core, { ...parts, reports: this.#reports, dispatcher: this.#dispatcher });
   }
 
   handle(event: SchedulerEvent, now: Millis): readonly SchedulerCommand[] {
@@ -59,6 +73,7 @@ export class Scheduler implements SchedulerCore {
   handleAll(events: readonly SchedulerEvent[], now: Millis): readonly SchedulerCommand[] {
     this.#core.out = [];
     for (const event of events) this.#apply(event, now);
+    this.#accusations.advance(now);
     this.#dispatcher.settle(now);
     this.#clockwork.speak(now);
     return this.#core.out;
@@ -73,6 +88,22 @@ export class Scheduler implements SchedulerCore {
     const held = new Bitfield(swarm.pieces);
     for (let piece = 0; piece < swarm.pieces; piece++) if (swarm.rows.held(peer, piece)) held.set(piece);
     return held;
+  }
+
+  /** How far a host is trusted, also one that is away; undefined when nothing is known of it. */
+  standingOf(id: HostId, now: Millis): Standing | undefined {
+    return this.#isolation.standing(id, now);
+  }
+
+  /** Isolated hosts that are not here. */
+  isolatedAway(): readonly HostId[] {
+    return this.#isolation.away();
+  }
+
+  /** Hosts that give or get something now, or are silent. */
+  *busyHosts(): Iterable<HostId> {
+    for (const host of this.#core.hosts.values())
+      if (!host.seed && (host.ups + host.downs > 0 || host.silent)) yield host.id;
   }
 
   /** For tests, the simulator's checks and the console; not to be changed from outside. */
@@ -122,6 +153,21 @@ export class Scheduler implements SchedulerCore {
         break;
       case 'pieces-lost':
         this.#reports.lost(event);
+        break;
+      case 'host-silent':
+        this.#membership.hostSilent(event);
+        break;
+      case 'host-heard':
+        this.#membership.hostHeard(event);
+        break;
+      case 'piece-checked':
+        this.#accusations.checked(event.check, event.outcome, now);
+        break;
+      case 'isolation-ordered':
+        this.#isolation.order(event.host, now, event.forMs, event.note);
+        break;
+      case 'release-ordered':
+        this.#isolation.orderRelease(event.host);
         break;
       case 'tick':
         this.#clockwork.tick(now);

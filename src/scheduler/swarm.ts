@@ -174,7 +174,7 @@ export class Swarm {
     this.hosts[peer] = host;
     this.#peerOf.set(host.index, peer);
     this.places.set(peer, host.place);
-    this.#columns.flags[peer] = host.serves ? SERVES : 0;
+    this.#columns.flags[peer] = host.servesIn(this.content) ? SERVES : 0;
     if (host.seed) this.seeds.push(peer);
     this.groupOf(host).peers++;
     for (const piece of held) if (piece < this.pieces) this.hold(peer, piece);

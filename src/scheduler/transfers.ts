@@ -61,6 +61,7 @@ export class Transfers {
 
   delivered(lease: Lease, millis: Millis, now: Millis): void {
     const { parent, child, swarm } = lease;
+    parent.deliveredAt = now;
     parent.up.carried(lease.bytes, now);
     child.down.carried(lease.bytes, now);
     if (millis > 0) {

@@ -63,16 +63,23 @@ describe('a failed piece', () => {
 });
 
 describe('a parent that fails', () => {
-  it('is isolated by the word of two children, its leases end, and it gets one at a time afterwards', () => {
+  it('is limited, then isolated by the word of two children, and gets one at a time afterwards', () => {
     const lab = withParent(['a', 'b']);
-    for (let i = 0; i < 6 && !lab.commands.some(({ type }) => type === 'isolated'); i++) {
-      failAll(lab, 'peer-corrupt');
+    const trust = lab.scheduler.state.hosts.get(id('p'))?.trust;
+    failAll(lab, 'peer-stalled');
+    lab.advance(2500);
+    failAll(lab, 'peer-stalled');
+    expect(trust).toMatchObject({ limited: true, isolated: false });
+    for (let i = 0; i < 6 && trust?.isolated === false; i++) {
       lab.advance(2500);
+      failAll(lab, 'peer-stalled');
     }
-    const isolated = lab.commands.find((command) => command.type === 'isolated');
-    expect(isolated).toMatchObject({ host: 'p', reason: 'peer-corrupt' });
+    expect(lab.commands.find((command) => command.type === 'isolated')).toMatchObject({
+      host: 'p',
+      reason: 'peer-stalled',
+    });
     expect(open(lab)).toEqual([]);
-    lab.advance(60_000);
+    lab.advance(lab.scheduler.state.limits.isolationMs);
     lab.advance(2500);
     expect(open(lab)).toHaveLength(1);
     const fromP = (): Assign[] => open(lab).filter(({ parent }) => parent === 'p');
@@ -81,25 +88,52 @@ describe('a parent that fails', () => {
     expect(fromP().length).toBeGreaterThan(1);
   });
 
-  it('is not isolated by one child alone, however often it complains', () => {
+  it('is not isolated, nor limited, by one child alone, however often it complains', () => {
     const lab = withParent(['a']);
     for (let i = 0; i < 20; i++) {
-      failAll(lab, 'peer-corrupt');
+      failAll(lab, 'peer-stalled');
       lab.advance(2500);
     }
+    expect(lab.commands.some(({ type }) => type === 'isolated')).toBe(false);
+    expect(lab.scheduler.state.hosts.get(id('p'))?.trust.limited).toBe(false);
+  });
+
+  it('is not isolated by what many children say at one moment', () => {
+    const lab = withParent(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'], 64);
+    failAll(lab, 'peer-stalled');
     expect(lab.commands.some(({ type }) => type === 'isolated')).toBe(false);
   });
 
   it('goes back into isolation, for longer, when it fails on probation', () => {
     const lab = withParent(['a', 'b']);
-    const isolations = (): number[] =>
-      lab.commands.flatMap((command) => (command.type === 'isolated' ? [command.until] : []));
+    const isolations = (): { at: number; until: number }[] => found;
+    const found: { at: number; until: number }[] = [];
     for (let i = 0; i < 60 && isolations().length < 2; i++) {
-      failAll(lab, 'peer-corrupt');
+      failAll(lab, 'peer-reset');
+      const last = lab.commands.findLast((command) => command.type === 'isolated');
+      if (last?.type === 'isolated' && found.at(-1)?.until !== last.until)
+        found.push({ at: lab.now, until: last.until });
       lab.advance(2500);
     }
-    const [first = 0, second = 0] = isolations();
-    expect(second).toBeGreaterThan(first);
+    const [first, second] = isolations().map(({ at, until }) => until - at);
+    expect(first).toBe(lab.scheduler.state.limits.isolationMs);
+    expect(second).toBe(2 * (first ?? 0));
+  });
+
+  it('that gives nothing at all is left by all that wait at it, and what goes well is left alone', () => {
+    const stuck = withParent(['a'], 64);
+    const [one] = open(stuck);
+    expect(open(stuck).length).toBeGreaterThan(1);
+    stuck.now += 2000;
+    if (one !== undefined) stuck.failed(one, 'peer-stalled');
+    expect(open(stuck)).toEqual([]);
+    const going = withParent(['a'], 64);
+    const [given, late, ...rest] = open(going);
+    going.now += 2000;
+    if (given !== undefined) going.held(given, 1900);
+    if (late !== undefined) going.failed(late, 'peer-stalled');
+    const left = open(going).map(({ lease }) => lease);
+    for (const { lease } of rest) expect(left).toContain(lease);
   });
 
   it('is given less when it stalls', () => {

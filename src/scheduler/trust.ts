@@ -1,96 +1,207 @@
 /**
- * How far a parent is believed. Failures are points that halve with time; enough of them, from more than one child,
- * isolate the host. After the isolation comes a probation with one transfer at a time; good pieces end it, a failure
- * starts a longer isolation. One child's word alone never isolates a parent: the child may be the broken one.
+ * How far one host is believed, as a parent and as a witness. As a parent: *limited* (fewer transfers at a time) when it fails now and then,
+ * *isolated* (none) when it goes on, then on *probation* (one at a time) until good pieces prove it, or a failure starts a longer isolation.
+ * Wrong bytes count apart, by distinct witnesses. As a witness: who called pieces wrong that were right, of two parents or more, is not
+ * heard for a while. One witness alone never isolates anybody.
  */
 import type { Millis } from '../base/clock.ts';
 import type { FaultCode } from '../protocol/faults.ts';
+import type { ContentId } from '../protocol/ids.ts';
 import type { Limits } from './limits.ts';
+import { Score, type ScoreLimits } from './score.ts';
+
+/** `false-witness`: it called pieces wrong that were right. `operator`: somebody wants it so. */
+export type IsolationReason = FaultCode | 'operator' | 'false-witness';
+export type TrustState = 'ok' | 'limited' | 'isolated' | 'probation';
+
+/** What is shown of a host. */
+export type Standing = {
+  readonly state: TrustState;
+  /** 0 = nothing is held against it. */
+  readonly score: number;
+  readonly witnesses: number;
+  readonly reason?: IsolationReason;
+  /** The operator's words. */
+  readonly note?: string;
+  /** Absent when it is not isolated, null when nothing but a release ends it. */
+  readonly leftMs?: Millis | null;
+  /** Contents of which it gives nothing for now, because it gave wrong bytes. */
+  readonly excluded: readonly ContentId[];
+};
 
 /** Faults that say something about the parent, in points. */
 const POINTS: Partial<Record<FaultCode, number>> = {
-  'peer-corrupt': 1,
   'peer-stalled': 1,
   'peer-reset': 1,
   timeout: 1,
-  'peer-refused': 0.5,
+  'peer-refused': 1,
   'peer-lacks': 0.25,
 };
-const REPORTERS_KEPT = 4;
+/** What is left of the points after a good piece: who fails one of ten now and then stays, who fails one of five does not. */
+const GOOD_SHARE = 0.95;
+const NO_BURSTS = { burstPoints: Number.POSITIVE_INFINITY, burstMs: 0 };
+/** Isolations remembered: doubled more often than that, any length is the longest. */
+const MAX_ISOLATIONS = 30;
+
+/** How points count, the same for all hosts. */
+export type TrustRules = { readonly service: ScoreLimits; readonly bytes: ScoreLimits };
+
+export function trustRules({
+  trustHalfLifeMs,
+  wrongHalfLifeMs,
+  witnessPoints,
+  burstPoints,
+  burstMs,
+}: Limits): TrustRules {
+  return {
+    service: { halfLifeMs: trustHalfLifeMs, witnessPoints, burstPoints, burstMs },
+    bytes: { halfLifeMs: wrongHalfLifeMs, witnessPoints: 1, ...NO_BURSTS },
+  };
+}
 
 export class Trust {
   isolated = false;
   probation = false;
+  limited = false;
   until: Millis = 0;
-  #points = 0;
-  #pointsAt: Millis = 0;
-  #corrupt = 0;
+  reason: IsolationReason | undefined;
+  note: string | undefined;
+  /** Contents of which it gives nothing, and until when. */
+  readonly excluded = new Map<ContentId, Millis>();
+  /** Slow, silent, absent. */
+  readonly score: Score;
+  /** Wrong bytes, by who saw them. */
+  readonly wrong: Score;
+  /** As a witness: parents that it accused and that were right. */
+  readonly doubt: Score;
   #isolations = 0;
   #good = 0;
-  /** Child hosts by index, the newest last. */
-  #reporters: number[] = [];
 
-  /** More than half way to isolation: fewer slots. */
-  get slotsCut(): number {
-    return this.#points >= 2 ? 1 : 0;
+  constructor(rules: TrustRules) {
+    this.score = new Score(rules.service);
+    this.wrong = new Score(rules.bytes);
+    this.doubt = new Score(rules.bytes);
   }
 
-  /** True when the host is to be isolated now; the caller tells the world. */
-  failed(fault: FaultCode, reporter: number, now: Millis, limits: Limits): boolean {
+  /** Nothing is lost when it is forgotten. */
+  get clean(): boolean {
+    return (
+      !this.isolated &&
+      !this.probation &&
+      this.excluded.size === 0 &&
+      this.score.clear &&
+      this.wrong.clear &&
+      this.doubt.clear
+    );
+  }
+
+  /** A transfer failed; true when the host is to be isolated for it. */
+  failed(fault: FaultCode, witness: string, now: Millis, limits: Limits): boolean {
     const points = POINTS[fault];
     if (points === undefined || this.isolated) return false;
-    this.#decay(now, limits);
-    this.#points += points;
-    if (fault === 'peer-corrupt') this.#corrupt++;
-    if (!this.#reporters.includes(reporter)) this.#reporters.push(reporter);
-    if (this.#reporters.length > REPORTERS_KEPT) this.#reporters.shift();
+    this.score.add(witness, points, now);
     this.#good = 0;
-    const guilty =
-      this.#points >= limits.isolationPoints ||
-      this.#corrupt >= limits.corruptPieces ||
-      (this.probation && points >= 1);
-    if (!guilty || this.#reporters.length < 2) return false;
-    this.#isolate(now, limits);
-    return true;
+    const total = this.score.total(now);
+    this.limited = total > limits.limitedPoints;
+    if (this.score.witnesses < 2) return false;
+    return total >= limits.isolationPoints || (this.probation && points >= 1);
+  }
+
+  /** Somebody got wrong bytes from it; true when the host is to be isolated for it. */
+  gaveWrong(witness: string, now: Millis, limits: Limits): boolean {
+    this.wrong.add(witness, 1, now);
+    this.#good = 0;
+    return !this.isolated && this.guilty(now, limits);
+  }
+
+  /** Enough distinct witnesses of wrong bytes; on probation two. */
+  guilty(now: Millis, limits: Limits): boolean {
+    const enough = this.probation ? 2 : limits.corruptPieces;
+    return this.wrong.total(now) > enough - 0.5;
+  }
+
+  /** What it says of others' bytes is not heard, and it gets its pieces from the supernode alone. */
+  get mute(): boolean {
+    return this.isolated && this.reason === 'false-witness';
+  }
+
+  /** It accused a parent that was right; true when that was one too many. */
+  accusedWrongly(parent: string, now: Millis, limits: Limits): boolean {
+    this.doubt.add(parent, 1, now);
+    return this.doubt.total(now) > limits.falseAccusations - 0.5;
   }
 
   /** True when a probation ends well. */
   delivered(now: Millis, limits: Limits): boolean {
-    if (this.#points > 0) {
-      this.#decay(now, limits);
-      this.#points = Math.max(0, this.#points - 0.1);
+    if (!this.score.clear) {
+      this.score.fade(GOOD_SHARE);
+      this.limited &&= this.score.total(now) > limits.limitedPoints;
     }
     if (!this.probation) return false;
     this.#good++;
     if (this.#good < limits.probationPieces) return false;
     this.probation = false;
-    this.#points = 0;
-    this.#corrupt = 0;
-    this.#reporters = [];
+    this.reason = undefined;
+    this.score.reset();
+    this.wrong.reset();
     return true;
+  }
+
+  /** `forMs` null = until it is released. */
+  isolate(reason: IsolationReason, now: Millis, forMs: Millis | null, note?: string): void {
+    this.isolated = true;
+    this.probation = false;
+    this.limited = false;
+    this.reason = reason;
+    this.note = note;
+    this.until = forMs === null ? Number.POSITIVE_INFINITY : now + forMs;
+  }
+
+  /** How long the next isolation lasts: twice as long as the one before, unless that was long ago. */
+  nextMs(reason: IsolationReason, now: Millis, limits: Limits): Millis {
+    const { maxIsolationMs, isolationMs, corruptIsolationMs } = limits;
+    const rested = Math.max(0, Math.floor((now - this.until) / maxIsolationMs));
+    this.#isolations = Math.max(0, this.#isolations - rested);
+    const first = reason === 'peer-corrupt' || reason === 'false-witness' ? corruptIsolationMs : isolationMs;
+    const length = Math.min(first * 2 ** this.#isolations, maxIsolationMs);
+    this.#isolations = Math.min(this.#isolations + 1, MAX_ISOLATIONS);
+    return length;
   }
 
   /** The isolation is over: one transfer at a time from now on. */
   paroled(): void {
     this.isolated = false;
     this.probation = true;
+    this.note = undefined;
+    this.wrong.reset();
     this.#good = 0;
   }
 
-  #isolate(now: Millis, limits: Limits): void {
-    const length = Math.min(limits.isolationMs * 2 ** this.#isolations, limits.maxIsolationMs);
-    this.#isolations = Math.min(this.#isolations + 1, 30);
-    this.isolated = true;
+  /** As if nothing had ever been. */
+  pardon(): void {
+    this.isolated = false;
     this.probation = false;
-    this.until = now + length;
+    this.limited = false;
+    this.reason = undefined;
+    this.note = undefined;
+    this.until = 0;
+    this.excluded.clear();
+    for (const score of [this.score, this.wrong, this.doubt]) score.reset();
+    this.#isolations = 0;
   }
 
-  #decay(now: Millis, limits: Limits): void {
-    if (now > this.#pointsAt) this.#points *= 0.5 ** ((now - this.#pointsAt) / limits.trustHalfLifeMs);
-    if (this.#points < 0.05) {
-      this.#points = 0;
-      this.#reporters = [];
-    }
-    this.#pointsAt = now;
+  standing(now: Millis): Standing {
+    const { reason, note, excluded } = this;
+    const score = this.score.total(now) + this.wrong.total(now) + this.doubt.total(now);
+    const left = Number.isFinite(this.until) ? Math.max(0, this.until - now) : null;
+    return {
+      state: this.isolated ? 'isolated' : this.probation ? 'probation' : this.limited ? 'limited' : 'ok',
+      score: Math.round(score * 100) / 100,
+      witnesses: this.score.witnesses + this.wrong.witnesses,
+      ...(reason === undefined ? {} : { reason }),
+      ...(note === undefined ? {} : { note }),
+      ...(this.isolated ? { leftMs: left } : {}),
+      excluded: [...excluded.keys()],
+    };
   }
 }

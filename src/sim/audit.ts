@@ -15,6 +15,7 @@ export function auditState(state: Core): string | undefined {
     if (up !== host.upBytes || down !== host.downBytes)
       return `${host.id}: outstanding bytes ${host.upBytes} for ${up}`;
     if (!host.serves && host.ups > 0) return `${host.id}: serves nobody and has uploads`;
+    if (host.silent && host.ups + host.downs > 0) return `${host.id}: silent, and has transfers`;
     if (host.ready || host.hungry) return `${host.id}: left in the queue`;
   }
   if (!state.ready.empty) return 'the queue was not emptied';
@@ -30,7 +31,8 @@ function auditSwarm(swarm: Swarm, { limits, leases }: Core): string | undefined 
   for (const peer of swarm.peers()) {
     const host = swarm.hosts[peer];
     if (host === undefined) return `peer ${peer} has no host`;
-    if (swarm.serves(peer) !== host.serves) return `${host.id}: serving is ${swarm.serves(peer)}`;
+    const serves = host.servesIn(swarm.content);
+    if (swarm.serves(peer) !== serves) return `${host.id}: serving is ${swarm.serves(peer)}`;
     const group = inGroups.get(host.idc) ?? new Array<number>(swarm.pieces).fill(0);
     inGroups.set(host.idc, group);
     let held = 0;
@@ -42,7 +44,7 @@ function auditSwarm(swarm: Swarm, { limits, leases }: Core): string | undefined 
       if (!holds && !leases.downs(host).some((lease) => lease.swarm === swarm && lease.piece === piece)) {
         return `${host.id}: ${piece} is taken without a lease`;
       }
-      if (!host.serves) continue;
+      if (!serves) continue;
       if (!host.seed) copies[piece] = (copies[piece] ?? 0) + 1;
       if (holds) holders[piece] = (holders[piece] ?? 0) + 1;
       if (!host.seed) group[piece] = (group[piece] ?? 0) + 1;

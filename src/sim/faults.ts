@@ -23,15 +23,18 @@ export function planFaults(world: World): void {
   some(faults.crashes, (host) => world.leave(host, false));
   some(faults.departures, (host) => world.leave(host, true));
   some(faults.stalls, (host) => world.stall(host, random.between(500, 15_000)));
+  some(faults.pauses, (host) => world.pause(host, random.between(500, 15_000)));
   some(faults.slow, (host) => world.network.setCapacity(host.up, options.rate / random.between(3, 50)));
   some(faults.corrupt, (host) => {
     host.corrupt = true;
+    world.justice.corrupted(host);
     queue.after(random.between(1000, 60_000), () => {
       host.corrupt = false;
     });
   });
   some(faults.liars, (host) => {
     host.liar = random.chance(0.5) ? 'peer-corrupt' : 'peer-stalled';
+    world.justice.lies(host);
     queue.after(random.between(1000, 20_000), () => {
       host.liar = undefined;
     });

@@ -57,6 +57,7 @@ function drawFaults(random: Random, chance: (share: number, most: number) => num
     silent: chance(0.2, 0.5),
     forgetful: chance(0.25, 0.4),
     twoSupernodes: random.chance(0.15),
+    pauses: chance(0.2, 0.4),
   };
 }
 

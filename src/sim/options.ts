@@ -46,6 +46,8 @@ export type FaultOptions = {
   readonly crashes: number;
   readonly departures: number;
   readonly stalls: number;
+  /** The whole process stops for a while. */
+  readonly pauses: number;
   readonly slow: number;
   readonly corrupt: number;
   readonly liars: number;
@@ -65,6 +67,7 @@ export const NO_FAULTS: FaultOptions = {
   crashes: 0,
   departures: 0,
   stalls: 0,
+  pauses: 0,
   slow: 0,
   corrupt: 0,
   liars: 0,

@@ -14,12 +14,16 @@ import type { SimSupernode } from './sim-supernode.ts';
 type Assign = Extract<SchedulerCommand, { type: 'assign' }>;
 type Cancel = Extract<SchedulerCommand, { type: 'cancel' }>;
 
+/** How long a child waits for the first byte. */
+const MUTE_MS = 1_000;
+
 export type TrafficParts = {
   readonly options: SimOptions;
   readonly queue: EventQueue;
   readonly network: Network;
   readonly supernodes: readonly SimSupernode[];
   readonly tell: (host: SimHost, supernode: SimSupernode, event: SchedulerEvent) => void;
+  readonly gaveWrong: (parent: SimHost, child: SimHost) => void;
   readonly finished: (child: SimHost, content: ContentId, copy: Copy) => void;
 };
 
@@ -107,6 +111,7 @@ export class PieceTraffic {
     if (!request.open) return;
     if (!parent.alive) this.fail(request, 'peer-reset');
     else if (!parent.copies.get(request.content)?.truth.has(request.piece)) this.fail(request, 'peer-lacks');
+    else if (parent.mute) this.#parts.queue.after(MUTE_MS, () => this.fail(request, 'peer-stalled'));
     else {
       parent.serving.add(request);
       parent.waiting.push(request);
@@ -146,6 +151,7 @@ export class PieceTraffic {
     }
     this.endAtParent(request);
     const fault = parent.corrupt ? 'peer-corrupt' : parent.seed ? undefined : child.liar;
+    if (parent.corrupt) this.#parts.gaveWrong(parent, child);
     if (fault !== undefined) this.fail(request, fault);
     else this.#proved(request);
   }

@@ -12,6 +12,9 @@ type ToldHost = { readonly seed: boolean; uploads: boolean; readonly peers: Map<
 type OpenLease = { readonly child: string; readonly parent: string; readonly content: string; readonly piece: number };
 type Assign = Extract<SchedulerCommand, { type: 'assign' }>;
 
+/** Wrong bytes, as a child has said. */
+export type Accused = { readonly child: string; readonly parent: string; readonly content: string };
+
 /** Events between two full audits of the scheduler's state. */
 const AUDIT_EVERY = 37;
 
@@ -25,8 +28,12 @@ export class Referee {
   readonly #leases = new Map<number, OpenLease>();
   readonly #isolated = new Map<string, number>();
   readonly #probation = new Set<string>();
+  /** `host content`. */
+  readonly #excluded = new Set<string>();
+  readonly #silent = new Set<string>();
   readonly #contents = new Map<string, number>();
   #events = 0;
+  #accused: Accused[] = [];
   /** Copies of a piece sent to a child that was already getting it. */
   hedges = 0;
 
@@ -39,6 +46,8 @@ export class Referee {
     this.#leases.clear();
     this.#isolated.clear();
     this.#probation.clear();
+    this.#excluded.clear();
+    this.#silent.clear();
     this.#contents.clear();
   }
 
@@ -56,6 +65,7 @@ export class Referee {
       case 'host-left':
         this.#endLeases((lease) => lease.child === event.host || lease.parent === event.host);
         this.#hosts.delete(event.host);
+        this.#silent.delete(event.host);
         break;
       case 'content-shaped':
         this.#contents.set(event.content, event.pieces);
@@ -90,7 +100,13 @@ export class Referee {
       case 'window-moved':
         this.#windowMoved(event);
         break;
-      case 'tick':
+      case 'host-silent':
+        if (this.#hosts.has(event.host)) this.#silent.add(event.host);
+        break;
+      case 'host-heard':
+        this.#silent.delete(event.host);
+        break;
+      default:
         break;
     }
   }
@@ -112,22 +128,38 @@ export class Referee {
         break;
       case 'released':
         this.#probation.delete(command.host);
+        this.#isolated.delete(command.host);
+        break;
+      case 'excluded':
+        this.#excluded.add(`${command.host} ${command.content}`);
+        break;
+      case 'admitted':
+        this.#excluded.delete(`${command.host} ${command.content}`);
         break;
       case 'starved':
         for (const piece of command.pieces) this.#starved(command.content, piece);
         break;
-      case 'wake-at':
+      default:
         break;
     }
   }
 
-  after(state: Core): void {
-    if (!this.#on) return;
+  /** It gives nothing of this content now, as far as the scheduler has said. */
+  isOut(host: string, content: string): boolean {
+    return this.#isolated.has(host) || this.#excluded.has(`${host} ${content}`);
+  }
+
+  /** Gives what was said of wrong bytes and changed nothing. */
+  after(state: Core): readonly Accused[] {
+    if (!this.#on) return [];
     this.#events++;
+    const unheard = this.#accused.filter(({ parent, content }) => !this.isOut(parent, content));
+    this.#accused = [];
     if (state.leases.live !== this.#leases.size) {
       throw new Foul(`${state.leases.live} leases counted, ${this.#leases.size} are open`);
     }
     if (this.#events % AUDIT_EVERY === 0) this.audit(state);
+    return unheard;
   }
 
   audit(state: Core): void {
@@ -173,6 +205,8 @@ export class Referee {
     if (taker.wants === 'window' && !inside(taker.window, piece)) throw new Foul(`${text}: out of its window`);
     if (taker.held.has(piece)) throw new Foul(`${text}: the child holds it`);
     if (this.#isolated.has(parent)) throw new Foul(`${text}: the parent is isolated`);
+    if (this.isOut(parent, content)) throw new Foul(`${text}: the parent is excluded`);
+    if (this.#silent.has(parent) || this.#silent.has(child)) throw new Foul(`${text}: one of them is silent`);
     if (this.#leases.has(lease)) throw new Foul(`${text}: lease ${lease} given twice`);
     let same = 0;
     let ups = 0;
@@ -191,7 +225,7 @@ export class Referee {
   #starved(content: string, piece: number): void {
     for (const [name, host] of this.#hosts) {
       const held = host.peers.get(content)?.held.has(piece) ?? false;
-      if (held && host.uploads && !this.#isolated.has(name)) throw new Foul(`${piece} starved, but ${name} has it`);
+      if (held && host.uploads && !this.isOut(name, content)) throw new Foul(`${piece} starved, but ${name} has it`);
     }
   }
 
@@ -237,6 +271,7 @@ export class Referee {
     const lease = this.#leases.get(event.lease);
     if (lease?.child !== event.host || lease.piece !== event.piece || lease.content !== event.content) return;
     this.#leases.delete(event.lease);
+    if (event.fault === 'peer-corrupt') this.#accused.push({ ...lease, child: event.host });
     const parent = this.#hosts.get(lease.parent);
     if (event.fault === 'peer-lacks' && !parent?.seed) parent?.peers.get(event.content)?.held.delete(event.piece);
   }

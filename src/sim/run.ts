@@ -35,8 +35,13 @@ export type SimResult = {
 const MAX_EVENTS_PER_PIECE = 400;
 
 export function simulate(options: SimOptions, make?: SchedulerMaker, wall: () => number = () => 0): SimResult {
+  return play(new World(options, make), wall);
+}
+
+/** A world to which something was done before. */
+export function play(world: World, wall: () => number = () => 0): SimResult {
+  const { options } = world;
   const started = wall();
-  const world = new World(options, make);
   try {
     setUp(world);
     runUntilDone(world);

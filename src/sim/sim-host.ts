@@ -54,6 +54,8 @@ export class SimHost {
   uploads = true;
   /** Sends nothing for a while. */
   stalled = false;
+  /** Takes requests and never answers one. */
+  mute = false;
   /** Sends wrong bytes. */
   corrupt = false;
   /** Says of good pieces that they are wrong. */

@@ -7,12 +7,14 @@ import type { SchedulerCommand, SchedulerCore, SchedulerEvent } from '../schedul
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { SimOptions } from './options.ts';
-import { Referee } from './referee.ts';
+import { type Accused, Referee } from './referee.ts';
 
 export type Wires = {
   readonly queue: EventQueue;
   carryOut(supernode: SimSupernode, command: SchedulerCommand): void;
   saw(supernode: SimSupernode, what: SchedulerEvent | SchedulerCommand): void;
+  /** A child's word of wrong bytes has changed nothing. */
+  unheard(accused: Accused): void;
 };
 
 /** Makes the scheduler under test; the test of the simulator puts bugs in here. */
@@ -78,7 +80,7 @@ export class SimSupernode {
       if (command.type === 'wake-at') this.#wakeAt(command.time - this.clockOffset);
       else this.#wires.carryOut(this, command);
     }
-    this.referee.after(this.scheduler.state);
+    for (const accused of this.referee.after(this.scheduler.state)) this.#wires.unheard(accused);
   }
 
   #wakeAt(time: number): void {

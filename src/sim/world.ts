@@ -8,9 +8,11 @@ import type { ContentId } from '../protocol/ids.ts';
 import type { SchedulerCommand, SchedulerEvent } from '../scheduler/events.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
 import { EventQueue } from './event-queue.ts';
+import { Justice } from './justice.ts';
 import { Network } from './network.ts';
 import type { SimOptions } from './options.ts';
 import { PieceTraffic, wordMs } from './piece-traffic.ts';
+import type { Accused } from './referee.ts';
 import type { Copy, SimHost } from './sim-host.ts';
 import { type SchedulerMaker, SimSupernode, type Wires } from './sim-supernode.ts';
 import { Trace } from './trace.ts';
@@ -18,6 +20,8 @@ import { Trace } from './trace.ts';
 /** How long a child waits for a byte before it gives a transfer up. */
 const STALL_MS = 2_000;
 const RESET_MS = 5;
+/** A busy host that says nothing for so long is silent. */
+const SILENT_MS = 750;
 /** The supernode sees that a session is gone. */
 const NOTICE_MS = 50;
 const REREAD_MS = 200;
@@ -29,6 +33,7 @@ export class World implements Wires {
   readonly network = new Network(this.queue);
   readonly trace: Trace;
   readonly traffic: PieceTraffic;
+  readonly justice: Justice;
   readonly hosts: SimHost[] = [];
   readonly supernodes: SimSupernode[] = [];
   readonly contents: ContentId[] = [];
@@ -42,6 +47,7 @@ export class World implements Wires {
     this.options = options;
     this.random = new Random(options.seed);
     this.trace = new Trace(options.trace);
+    this.justice = new Justice(options);
     this.traffic = new PieceTraffic({
       options,
       queue: this.queue,
@@ -49,6 +55,7 @@ export class World implements Wires {
       supernodes: this.supernodes,
       tell: (host, supernode, event) => this.tell(host, supernode, event),
       finished: (child, content, copy) => this.#finished(child, content, copy),
+      gaveWrong: (parent, child) => this.justice.gaveWrong(parent, child),
     });
     const supernodes = options.faults.twoSupernodes ? 2 : 1;
     for (let i = 0; i < supernodes; i++) {
@@ -149,11 +156,21 @@ export class World implements Wires {
 
   saw(supernode: SimSupernode, what: SchedulerEvent | SchedulerCommand): void {
     this.trace.add(this.queue.now, supernode.index, what);
+    if (what.type === 'isolated') this.justice.isolated(this.#hostOf(what.host), what);
+  }
+
+  unheard({ child, parent }: Accused): void {
+    const [taker, giver] = [this.#hostOf(child), this.#hostOf(parent)];
+    if (taker !== undefined && giver !== undefined) this.justice.unheard(taker, giver);
   }
 
   carryOut(supernode: SimSupernode, command: SchedulerCommand): void {
     if (command.type === 'starved') {
       this.queue.after(REREAD_MS, () => this.#reread(command.content, command.pieces));
+      return;
+    }
+    if (command.type === 'check-piece') {
+      this.#check(supernode, command);
       return;
     }
     if (command.type !== 'assign' && command.type !== 'cancel') return;
@@ -167,6 +184,21 @@ export class World implements Wires {
         const parent = this.#hostOf(command.parent);
         if (parent !== undefined) this.traffic.ask(supernode, child, parent, command);
       }
+    });
+  }
+
+  /** The supernode gets the piece itself; what it sees is what a child would have seen at that moment. */
+  #check(
+    supernode: SimSupernode,
+    { check, content, host, piece }: Extract<SchedulerCommand, { type: 'check-piece' }>,
+  ): void {
+    const { latencyMs, pieceSize, rate } = this.options;
+    this.queue.after(latencyMs * 2 + (pieceSize * 1000) / rate, () => {
+      const parent = this.#hostOf(host);
+      const there = parent?.alive && !parent.stalled && parent.copies.get(content)?.truth.has(piece);
+      const outcome = !there ? 'unknown' : parent.corrupt ? 'wrong' : 'right';
+      if (parent !== undefined) this.justice.checked(parent, outcome);
+      supernode.receive({ type: 'piece-checked', check, outcome });
     });
   }
 
@@ -204,6 +236,19 @@ export class World implements Wires {
     }
     host.alive = false;
     this.traffic.dropAll(host, RESET_MS);
+  }
+
+  /** Its process is stopped for so long: its session says nothing either. */
+  pause(host: SimHost, millis: number): void {
+    if (host.stalled) return;
+    this.stall(host, millis);
+    const tell = (after: number, type: 'host-silent' | 'host-heard'): void =>
+      this.queue.after(after, () => {
+        if (host.alive) for (const supernode of this.supernodes) supernode.receive({ type, host: host.id });
+      });
+    if (millis <= SILENT_MS) return;
+    tell(SILENT_MS, 'host-silent');
+    tell(millis, 'host-heard');
   }
 
   /** Its uplink freezes; children give up what they were getting. */

@@ -30,7 +30,8 @@ async function lab(limit = 10) {
   const { entry } = await filled(base, SPEC);
   const hosts = new Hosts({ id: idOf('seed'), ip: '10.0.0.1', port: 1 });
   const said: SupernodeMessage[] = [];
-  const session = { send: (message: SupernodeMessage) => void said.push(message) };
+  const send = (message: SupernodeMessage) => void said.push(message);
+  const session = { send, quietMs: 0, ping: () => undefined, close: () => undefined };
   const site = { idc: '', location: '', machine: '' };
   const description = { id: ONE, name: 'one', ip: '10.0.0.2', port: 1, site, version: '1', uploads: true };
   hosts.add({

@@ -3,13 +3,14 @@
  * the supernode itself knows the content: before, its shape would be a stranger's word.
  */
 import { Bitfield } from '../base/bitfield.ts';
-import type { FaultCode } from '../protocol/faults.ts';
+import type { Session } from '../io/session.ts';
 import type { HostDescription, ParentAddress } from '../protocol/host.ts';
 import { type ContentId, type HostId, type TaskId, taskOf } from '../protocol/ids.ts';
 import type { InventoryEntry, SupernodeMessage } from '../protocol/messages.ts';
 import { type ContentShape, pieceCount } from '../protocol/piece.ts';
+import type { IsolationReason } from '../scheduler/trust.ts';
 
-export type HostSession = { send(message: SupernodeMessage): void };
+export type HostSession = Pick<Session<SupernodeMessage>, 'send' | 'quietMs' | 'ping' | 'close'>;
 
 export type HostRecord = {
   readonly description: HostDescription;
@@ -22,7 +23,7 @@ export type HostRecord = {
   readonly swarms: Map<ContentId, boolean>;
   /** Contents whose manifest it was sent or has. */
   readonly manifests: Set<ContentId>;
-  isolated: FaultCode | undefined;
+  isolated: IsolationReason | undefined;
 };
 
 export class Hosts {

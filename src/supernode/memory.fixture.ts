@@ -49,6 +49,8 @@ export class SimpleHost {
       sendText: () => undefined,
       heartbeatMs: 10_000,
       sendNow: () => undefined,
+      quietMs: 0,
+      ping: () => undefined,
       close: () => undefined,
     };
     this.#conversation = new HostConversation(session, { ip: '10.0.0.2', port: 1, headers: {} }, parts);
@@ -118,7 +120,7 @@ export function supernodeInMemory(options: {
     addressOf: (host) => hosts.addressOf(host),
     digestFor: (host, content, piece) => swarms.digestFor(host, content, piece),
     starved: (content, pieces) => swarms.starved(content, pieces),
-    isolated: () => undefined,
+    trust: () => undefined,
   });
   const site = { idc: '', location: '', machine: 'seed' };
   const swarms = new Swarms({ hosts, loop, clock, seedSite: site, seedUpBytesPerSecond: undefined });
@@ -139,6 +141,6 @@ export function supernodeInMemory(options: {
   swarms.start(cache);
   const grants = new Grants(() => `grant${uniques++}`);
   const fetches = new HostFetches({ hosts, grants, limit: 10, silenceMs: 1000 });
-  const parts = { hosts, swarms, fetches, grants, clock, log: silentLog, name: 'supernode' };
+  const parts = { hosts, swarms, loop, fetches, grants, clock, log: silentLog, name: 'supernode' };
   return { clock, cache, store, hosts, swarms, loop, grants, parts, core: scheduler.state };
 }

@@ -11,16 +11,19 @@ import type { Session, SessionReceiver, SessionRemote } from '../io/session.ts';
 import { Fault } from '../protocol/faults.ts';
 import { taskIdentity } from '../protocol/identity.ts';
 import { type HostMessage, INLINE_MAX_BYTES, PROTOCOL_VERSION, type SupernodeMessage } from '../protocol/messages.ts';
+import type { Standing } from '../scheduler/trust.ts';
 import type { Entry, Opened } from './cache/entry.ts';
 import type { Grants } from './grants.ts';
 import type { HostFetches } from './host-fetches.ts';
 import { type HostRecord, type Hosts, heldOf } from './hosts.ts';
 import { BEAT_MS, HELLO_TIMEOUT_MS, MAX_INVENTORY, MAX_OPEN_PER_HOST } from './limits.ts';
+import type { SwarmLoop } from './swarm-loop.ts';
 import type { Swarms } from './swarms.ts';
 
 export type SessionParts = {
   readonly hosts: Hosts;
   readonly swarms: Swarms;
+  readonly loop: Pick<SwarmLoop, 'standingOf'>;
   readonly fetches: HostFetches;
   readonly grants: Grants;
   readonly clock: Clock;
@@ -80,7 +83,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       this.#session.close(new Fault('bad-message', 'hello came twice'));
       return;
     }
-    const { hosts, swarms, fetches, clock, log } = this.#parts;
+    const { hosts, swarms, fetches, clock, log, loop } = this.#parts;
     const { host } = message;
     const before = hosts.find(host.id);
     if (before !== undefined) {
@@ -96,7 +99,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       offers: new Map(),
       swarms: new Map(),
       manifests: new Set(),
-      isolated: undefined,
+      isolated: isolationOf(loop.standingOf(host.id)),
     };
     hosts.add(this.#record);
     swarms.hostJoined(this.#record);
@@ -229,4 +232,8 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       ...(stale === undefined ? {} : { stale }),
     });
   }
+}
+
+function isolationOf(standing: Standing | undefined): HostRecord['isolated'] {
+  return standing?.state === 'isolated' ? standing.reason : undefined;
 }

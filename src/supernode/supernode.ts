@@ -35,6 +35,7 @@ import { parseRedis } from './cluster/redis-place.ts';
 import { Grants } from './grants.ts';
 import { openHome } from './home.ts';
 import { HostFetches } from './host-fetches.ts';
+import { HostWatch } from './host-watch.ts';
 import { Hosts } from './hosts.ts';
 import { FETCH_SILENCE_MS, FETCHES_AT_ONCE, FILL_BUDGET_BYTES, GRANT_BYTES } from './limits.ts';
 import { createPreheats } from './preheat/create.ts';
@@ -100,18 +101,15 @@ export async function startSupernode(
     });
   const hosts = new Hosts({ id: home.id, ip: address, port: downloadPort });
   const random = new Random(Number.parseInt(randomHex(4), 16));
+  const scheduler = new Scheduler({ random });
   const loop = new SwarmLoop({
-    scheduler: new Scheduler({ random }),
+    scheduler,
     clock,
     send: (host, message) => hosts.send(host, message),
     addressOf: (host) => hosts.addressOf(host),
     digestFor: (host, content, piece) => swarms.digestFor(host, content, piece),
     starved: (content, pieces) => swarms.starved(content, pieces),
-    isolated: (host, reason) => {
-      const record = hosts.find(host);
-      if (record !== undefined) record.isolated = reason;
-      log.warn({ host, reason }, reason === undefined ? 'a host is back in scheduling' : 'a host is isolated');
-    },
+    trust: (command) => watch.take(command),
   });
   const site = { idc: settings.idc ?? '', location: settings.location ?? '', machine: await machineName() };
   const swarms = new Swarms({ hosts, loop, clock, seedSite: site, seedUpBytesPerSecond: rates.bytesPerSecond });
@@ -125,6 +123,11 @@ export async function startSupernode(
     delay: (ms) => sleep(ms),
     hadHosts: () => !home.fresh || hosts.offered,
     manifestFromHosts: (task) => swarms.manifestFromHosts(task),
+  });
+  const watch = new HostWatch({
+    ...{ hosts, loop, log },
+    proofOf: (content, piece) => swarms.proofOf(content, piece),
+    busy: () => scheduler.busyHosts(),
   });
   cache = new Cache({
     store,
@@ -158,14 +161,20 @@ export async function startSupernode(
   const alone = (): Member => ({ ...member, state: 'up' });
   addCluster(api.app, { membership: () => membership, alone, redis: redis?.shown });
   addTasks(api.app, { cache, swarms });
-  addHosts(api.app, hosts);
+  addHosts(api.app, {
+    hosts,
+    standingOf: (host) => loop.standingOf(host),
+    isolatedAway: () => scheduler.isolatedAway(),
+    isSilent: (host) => watch.isSilent(host),
+    order: (event) => loop.handle(event),
+  });
   const contents = cache;
   addContents(api.app, { store, remove: ({ id }) => contents.remove(id) });
   const grants = new Grants(() => randomHex(GRANT_BYTES));
   const fetches = new HostFetches({ hosts, grants, limit: FETCHES_AT_ONCE, silenceMs: FETCH_SILENCE_MS });
   const heat = createPreheats({ hosts, swarms, fetches, clock, random, unique: () => randomHex(8) });
   addPreheats(api.app, heat.preheats);
-  const parts = { hosts, swarms, fetches, grants, clock, log, name: home.id, cluster: () => membership };
+  const parts = { hosts, swarms, loop, fetches, grants, clock, log, name: home.id, cluster: () => membership };
   const sessions: SessionAcceptor = acceptSessions(
     api.server,
     '/v1/session',
@@ -184,6 +193,7 @@ export async function startSupernode(
     ready = false;
     await membership?.close();
     sweeping.stop();
+    watch.close();
     await heat.close();
     await sessions.close();
     await api.close();
@@ -205,6 +215,7 @@ export async function startSupernode(
       membership = new Membership({ redis, self: member, clock, log, onChange: tell });
       membership.start();
     }
+    watch.start();
     ready = true;
     returning.ready();
     return { controlPort, downloadPort, address, drain, close };

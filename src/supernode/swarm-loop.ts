@@ -6,14 +6,17 @@
 import { unreachable } from '../base/assert.ts';
 import type { Bitfield } from '../base/bitfield.ts';
 import type { Clock } from '../base/clock.ts';
-import type { FaultCode } from '../protocol/faults.ts';
 import type { ParentAddress } from '../protocol/host.ts';
 import type { ContentId, HostId, LeaseId, PieceIndex } from '../protocol/ids.ts';
 import type { Assignment, SupernodeMessage } from '../protocol/messages.ts';
 import type { SchedulerCommand, SchedulerCore, SchedulerEvent } from '../scheduler/events.ts';
+import type { Standing } from '../scheduler/trust.ts';
 
 export type SwarmLoopParts = {
-  readonly scheduler: SchedulerCore & { heldBy(host: HostId, content: ContentId): Bitfield | undefined };
+  readonly scheduler: SchedulerCore & {
+    heldBy(host: HostId, content: ContentId): Bitfield | undefined;
+    standingOf(host: HostId, now: number): Standing | undefined;
+  };
   readonly clock: Clock;
   /** To the session of a host; without effect when it has none. */
   readonly send: (host: HostId, message: SupernodeMessage) => void;
@@ -21,8 +24,14 @@ export type SwarmLoopParts = {
   /** base64 sha256 for a child that has no manifest yet; undefined = it needs none. */
   readonly digestFor: (host: HostId, content: ContentId, piece: PieceIndex) => string | undefined;
   readonly starved: (content: ContentId, pieces: readonly PieceIndex[]) => void;
-  readonly isolated: (host: HostId, reason: FaultCode | undefined) => void;
+  readonly trust: (command: TrustCommand) => void;
 };
+
+/** What is to be done, or known, because of how far a host is trusted. */
+export type TrustCommand = Extract<
+  SchedulerCommand,
+  { type: 'isolated' | 'released' | 'excluded' | 'admitted' | 'check-piece' }
+>;
 
 type Batch = {
   readonly child: HostId;
@@ -54,17 +63,26 @@ export class SwarmLoop {
 
   /** As of all that was said before. */
   heldBy(host: HostId, content: ContentId): Bitfield | undefined {
-    if (this.#turn !== undefined) {
-      clearImmediate(this.#turn);
-      this.#decide();
-    }
+    this.#decideNow();
     return this.#parts.scheduler.heldBy(host, content);
+  }
+
+  /** How far a host is trusted, as of all that was said before. */
+  standingOf(host: HostId): Standing | undefined {
+    this.#decideNow();
+    return this.#parts.scheduler.standingOf(host, this.#parts.clock.now());
   }
 
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearImmediate(this.#turn);
+  }
+
+  #decideNow(): void {
+    if (this.#turn === undefined) return;
+    clearImmediate(this.#turn);
+    this.#decide();
   }
 
   #decide(): void {
@@ -88,10 +106,11 @@ export class SwarmLoop {
         this.#parts.starved(command.content, command.pieces);
         break;
       case 'isolated':
-        this.#parts.isolated(command.host, command.reason);
-        break;
       case 'released':
-        this.#parts.isolated(command.host, undefined);
+      case 'excluded':
+      case 'admitted':
+      case 'check-piece':
+        this.#parts.trust(command);
         break;
       case 'wake-at':
         this.#wakeAt(command.time);

@@ -2,8 +2,11 @@
  * Who is in the swarm of one content. Invariant: while somebody downloads it, the cache's content is in use, so that no
  * eviction takes the seed away under a download; a record's own list of swarms says the same as this one.
  */
+import type { PieceIndex } from '../protocol/ids.ts';
+import { pieceSpan } from '../protocol/piece.ts';
 import type { Entry } from './cache/entry.ts';
 import type { HostRecord } from './hosts.ts';
+import type { PieceProof } from './piece-checks.ts';
 
 export class Swarm {
   /** Milliseconds of the monotonic clock. */
@@ -35,6 +38,20 @@ export class Swarm {
 
   get hosts(): ReadonlySet<HostRecord> {
     return this.#hosts;
+  }
+
+  /** What a piece must be, as soon as it was read or the manifest is known. */
+  digestOf(piece: PieceIndex): Uint8Array | undefined {
+    const { stored, manifest } = this.#entry;
+    const digest = stored.digestOf(piece);
+    if (digest !== undefined || manifest === undefined) return digest;
+    return Buffer.from(manifest.digests, 'base64').subarray(piece * 32, piece * 32 + 32);
+  }
+
+  /** The same, with its place. */
+  proofOf(piece: PieceIndex): PieceProof | undefined {
+    const digest = this.digestOf(piece);
+    return digest === undefined ? undefined : { digest, span: pieceSpan(this.#entry.shape, piece) };
   }
 
   /** Somebody downloads it. */

@@ -17,6 +17,7 @@ import type { Entry, Opened } from './cache/entry.ts';
 import type { CacheEvents } from './cache/events.ts';
 import type { Holding } from './cluster/host-tier.ts';
 import { type HostRecord, type Hosts, heldOf, heldWords } from './hosts.ts';
+import type { PieceProof } from './piece-checks.ts';
 import { Swarm } from './swarm.ts';
 import type { SwarmLoop } from './swarm-loop.ts';
 
@@ -263,6 +264,11 @@ export class Swarms implements CacheEvents {
       const held = uploads && record.isolated === undefined ? this.#parts.loop.heldBy(id, content) : undefined;
       if (held !== undefined) yield { place: { ip, port }, held };
     }
+  }
+
+  /** What a piece must be; undefined when that is not known here. */
+  proofOf(content: ContentId, piece: PieceIndex): PieceProof | undefined {
+    return this.#swarms.get(content)?.proofOf(piece);
   }
 
   starved(content: ContentId, pieces: readonly PieceIndex[]): void {

@@ -1,26 +1,106 @@
-/** The hosts that have a session now. */
+/**
+ * The hosts that have a session now, how far each is trusted as a parent, and the operator's word on that. Isolated hosts are shown when they
+ * are away too, so that they can be released.
+ */
 import type { ApiRoutes } from '../../io/api-server.ts';
 import { Fault } from '../../protocol/faults.ts';
-import { parseHostId } from '../../protocol/ids.ts';
+import { type HostId, parseHostId } from '../../protocol/ids.ts';
+import type { SchedulerEvent } from '../../scheduler/events.ts';
+import type { Standing } from '../../scheduler/trust.ts';
 import type { HostRecord, Hosts } from '../hosts.ts';
 
-export function addHosts(app: ApiRoutes, hosts: Hosts): void {
-  app.get('/v1/hosts', async () => ({ hosts: [...hosts.all].map(shown) }));
-  app.get<{ Params: { id: string } }>('/v1/hosts/:id', async ({ params }) => {
-    const id = parseHostId(params.id);
-    const record = id === undefined ? undefined : hosts.find(id);
-    if (record === undefined) throw new Fault('not-found', `no host ${params.id}`);
-    return { ...shown(record), contents: [...record.swarms.keys()] };
+export type HostParts = {
+  readonly hosts: Hosts;
+  readonly standingOf: (host: HostId) => Standing | undefined;
+  readonly isolatedAway: () => readonly HostId[];
+  readonly isSilent: (host: HostId) => boolean;
+  readonly order: (event: SchedulerEvent) => void;
+};
+
+type ByHost = { Params: { id: string } };
+type IsolateBody = { readonly reason: string; readonly seconds?: number };
+
+const YEAR_SECONDS = 366 * 24 * 3600;
+
+export const ISOLATE_BODY = {
+  type: 'object',
+  required: ['reason'],
+  additionalProperties: false,
+  properties: {
+    reason: { type: 'string', minLength: 1, maxLength: 200, description: 'shown wherever the host is shown' },
+    seconds: {
+      type: 'number',
+      exclusiveMinimum: 0,
+      maximum: YEAR_SECONDS,
+      description: 'absent = until it is released',
+    },
+  },
+} as const;
+
+export function addHosts(app: ApiRoutes, parts: HostParts): void {
+  const { hosts, standingOf, isolatedAway, order } = parts;
+  app.get('/v1/hosts', async () => ({
+    hosts: [
+      ...[...hosts.all].map((record) => shown(record, parts)),
+      ...isolatedAway().map((id) => ({ id, connected: false, ...trustOf(standingOf(id)) })),
+    ],
+  }));
+  app.get<ByHost>('/v1/hosts/:id', async ({ params }) => {
+    const id = known(params.id, parts);
+    const record = hosts.find(id);
+    if (record === undefined) return { id, connected: false, ...trustOf(standingOf(id)) };
+    return { ...shown(record, parts), contents: [...record.swarms.keys()] };
+  });
+  app.post<ByHost & { Body: IsolateBody }>(
+    '/v1/hosts/:id/isolate',
+    { schema: { body: ISOLATE_BODY } },
+    async ({ params, body }) => {
+      const id = known(params.id, parts);
+      const { reason: note, seconds } = body;
+      order({ type: 'isolation-ordered', host: id, forMs: seconds === undefined ? null : seconds * 1000, note });
+      return { id, ...trustOf(standingOf(id)) };
+    },
+  );
+  app.post<ByHost>('/v1/hosts/:id/release', async ({ params }) => {
+    const id = known(params.id, parts);
+    order({ type: 'release-ordered', host: id });
+    return { id, ...trustOf(standingOf(id)) };
   });
 }
 
-function shown(record: HostRecord): object {
-  const { description, joinedAt, swarms, offers, isolated } = record;
+/** Fault not-found for a host of which nothing is known. */
+function known(text: string, { hosts, standingOf }: HostParts): HostId {
+  const id = parseHostId(text);
+  if (id === undefined || (hosts.find(id) === undefined && standingOf(id) === undefined))
+    throw new Fault('not-found', `no host ${text}`);
+  return id;
+}
+
+function shown(record: HostRecord, { standingOf, isSilent }: HostParts): object {
+  const { description, joinedAt, swarms, offers } = record;
   return {
     ...description,
+    connected: true,
     joinedAt: new Date(joinedAt).toISOString(),
     downloads: [...swarms.values()].filter(Boolean).length,
     contents: swarms.size + offers.size,
-    ...(isolated === undefined ? {} : { isolated }),
+    silent: isSilent(description.id),
+    ...trustOf(standingOf(description.id)),
   };
 }
+
+/** `secondsLeft` null = until it is released. `witnesses` = how many others it stems from. */
+function trustOf(standing: Standing | undefined): object {
+  const { state, score, witnesses, reason, note, leftMs, excluded } = standing ?? NOTHING_KNOWN;
+  return {
+    state,
+    score,
+    witnesses,
+    ...(reason === undefined ? {} : { reason }),
+    ...(note === undefined ? {} : { note }),
+    ...(leftMs === undefined ? {} : { secondsLeft: leftMs === null ? null : Math.ceil(leftMs / 1000) }),
+    ...(excluded.length === 0 ? {} : { excluded }),
+  };
+}
+
+const NOTHING_KNOWN: Standing = { state: 'ok', score: 0, witnesses: 0, excluded: [] };

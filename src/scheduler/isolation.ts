@@ -1,0 +1,144 @@
+/**
+ * Who is out of scheduling as a parent, for one content or for all, and comes back: the one writer of that, so that swarms, leases and the
+ * world hear of every change.
+ */
+import type { Millis } from '../base/clock.ts';
+import type { ContentId, HostId } from '../protocol/ids.ts';
+import type { Core } from './core.ts';
+import type { Host } from './host-table.ts';
+import type { Membership } from './membership.ts';
+import type { Swarm } from './swarm.ts';
+import type { Transfers } from './transfers.ts';
+import type { IsolationReason, Standing, Trust } from './trust.ts';
+
+export class Isolation {
+  readonly #core: Core;
+  readonly #membership: Membership;
+  readonly #transfers: Transfers;
+
+  constructor(core: Core, membership: Membership, transfers: Transfers) {
+    this.#core = core;
+    this.#membership = membership;
+    this.#transfers = transfers;
+  }
+
+  isolate(host: Host, reason: IsolationReason, now: Millis): void {
+    this.#isolate(host, reason, now, host.trust.nextMs(reason, now, this.#core.limits));
+  }
+
+  /** As if nothing had been held against it. */
+  release(host: Host): void {
+    const contents = [...host.trust.excluded.keys()];
+    host.trust.pardon();
+    this.#core.pairs.mute(host, false);
+    this.#core.isolated.delete(host);
+    this.#core.excluded.delete(host);
+    for (const content of contents) this.#core.out.push({ type: 'admitted', host: host.id, content });
+    this.#core.out.push({ type: 'released', host: host.id });
+    this.#membership.updateServing(host);
+  }
+
+  /** An operator's word, which also counts for hosts that are away. `forMs` null = until it is released. */
+  order(id: HostId, now: Millis, forMs: Millis | null, note: string): void {
+    const { hosts } = this.#core;
+    const host = hosts.get(id);
+    if (host !== undefined) {
+      this.#isolate(host, 'operator', now, forMs, note);
+      return;
+    }
+    const trust = hosts.book.take(id);
+    trust.isolate('operator', now, forMs, note);
+    hosts.book.keep(id, trust);
+  }
+
+  orderRelease(id: HostId): void {
+    const { hosts } = this.#core;
+    const host = hosts.get(id);
+    if (host === undefined) hosts.book.drop(id);
+    else this.release(host);
+  }
+
+  /** It gives nothing of this content for so long; a longer time that stands already stays. */
+  exclude(host: Host, swarm: Swarm, now: Millis, forMs: Millis): void {
+    const { excluded } = host.trust;
+    const until = now + forMs;
+    const before = excluded.get(swarm.content);
+    if (before !== undefined && before >= until) return;
+    excluded.set(swarm.content, until);
+    this.#core.excluded.add(host);
+    if (before !== undefined) return;
+    this.#core.out.push({ type: 'excluded', host: host.id, content: swarm.content, until });
+    swarm.setServes(swarm.peerOf(host), false);
+    for (const lease of this.#core.leases.ups(host).filter((own) => own.swarm === swarm)) {
+      this.#transfers.dropped(lease, true);
+    }
+  }
+
+  admit(host: Host, swarm: Swarm): void {
+    if (host.trust.excluded.delete(swarm.content)) this.#admitted(host, swarm.content);
+  }
+
+  /** Lets those back whose time is over. */
+  parole(now: Millis): void {
+    const { isolated, excluded } = this.#core;
+    for (const host of isolated) {
+      if (host.live && host.trust.until > now) continue;
+      isolated.delete(host);
+      if (!host.live) continue;
+      host.trust.paroled();
+      this.#core.pairs.mute(host, false);
+      this.#membership.updateServing(host);
+    }
+    for (const host of excluded) this.#admitAfter(host, now);
+  }
+
+  /** When somebody may come back next; Infinity = nobody waits. */
+  get nextAt(): Millis {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { trust } of this.#core.isolated) next = Math.min(next, trust.until);
+    for (const { trust } of this.#core.excluded)
+      for (const until of trust.excluded.values()) next = Math.min(next, until);
+    return next;
+  }
+
+  standing(id: HostId, now: Millis): Standing | undefined {
+    const { hosts } = this.#core;
+    return (hosts.get(id)?.trust ?? hosts.book.find(id))?.standing(now);
+  }
+
+  /** Hosts that are away and isolated. */
+  away(): readonly HostId[] {
+    const { book } = this.#core.hosts;
+    return [...book.ids()].filter((id) => (book.find(id) as Trust).isolated);
+  }
+
+  #isolate(host: Host, reason: IsolationReason, now: Millis, forMs: Millis | null, note?: string): void {
+    const { isolated, out, pairs } = this.#core;
+    if (host.seed) return;
+    host.trust.isolate(reason, now, forMs, note);
+    pairs.mute(host, host.trust.mute);
+    isolated.add(host);
+    out.push({ type: 'isolated', host: host.id, reason, until: host.trust.until });
+    this.#membership.updateServing(host);
+  }
+
+  #admitAfter(host: Host, now: Millis): void {
+    for (const [content, until] of host.trust.excluded) {
+      if (host.live && until > now) continue;
+      if (!host.live) continue;
+      host.trust.excluded.delete(content);
+      this.#admitted(host, content);
+    }
+    if (!host.live || host.trust.excluded.size === 0) this.#core.excluded.delete(host);
+  }
+
+  #admitted(host: Host, content: ContentId): void {
+    this.#core.out.push({ type: 'admitted', host: host.id, content });
+    if (host.trust.excluded.size === 0) this.#core.excluded.delete(host);
+    const swarm = this.#core.swarms.get(content);
+    const peer = swarm?.peerOf(host) ?? -1;
+    if (swarm === undefined || peer < 0 || !host.serves) return;
+    swarm.setServes(peer, true);
+    this.#core.ready.wakeParent(host);
+  }
+}
