@@ -1,7 +1,8 @@
 /**
  * Notices within a second that a busy host has stopped: its machine is gone, its network, or only its process for a while. Only hosts that give
  * or get something are asked, so that idle ones cost nothing. Who is silent gets nothing new and what it had goes to others; heard again, it
- * goes on where it was. Silence counts only while this process itself was awake: a loaded supernode must not think that all have died.
+ * goes on where it was. Silence counts only while this process itself was awake: a loaded supernode must not think that all have died. A host
+ * that was only slow, and is back soon, gets twice the time from then on.
  */
 import type { Log } from '../io/log.ts';
 import { Fault } from '../protocol/faults.ts';
@@ -21,12 +22,17 @@ const LOOK_MS = 125;
 const ASK_MS = 200;
 const SILENT_MS = 700;
 const GONE_MS = 10_000;
+/** Back within this time it was only slow: it gets twice as long, up to the most, for as long as it stays. */
+const SLOW_MS = 2_000;
+const MOST_SILENT_MS = 5_000;
 /** A look that comes so much too late says nothing of others. */
 const LATE_MS = 60;
 
 export class Liveness {
   readonly #parts: LivenessParts;
-  readonly #silent = new Set<HostId>();
+  /** Since when. */
+  readonly #silent = new Map<HostId, number>();
+  readonly #patience = new Map<HostId, number>();
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = 0;
 
@@ -59,14 +65,20 @@ export class Liveness {
       const session = this.#parts.sessionOf(host);
       if (session !== undefined) this.#lookAt(host, session, late);
     }
-    for (const host of this.#silent) if (this.#parts.sessionOf(host) === undefined) this.#silent.delete(host);
+    for (const known of [this.#silent, this.#patience]) {
+      for (const host of known.keys()) if (this.#parts.sessionOf(host) === undefined) known.delete(host);
+    }
   }
 
   #lookAt(host: HostId, session: HostSession, late: boolean): void {
     const { tell, log } = this.#parts;
     const { quietMs } = session;
+    const patienceMs = this.#patience.get(host) ?? SILENT_MS;
     if (quietMs < ASK_MS) {
-      if (!this.#silent.delete(host)) return;
+      const since = this.#silent.get(host);
+      if (since === undefined) return;
+      this.#silent.delete(host);
+      if (performance.now() - since < SLOW_MS) this.#patience.set(host, Math.min(MOST_SILENT_MS, 2 * patienceMs));
       tell({ type: 'host-heard', host });
       log.info({ host }, 'a silent host is heard again');
       return;
@@ -75,8 +87,8 @@ export class Liveness {
     if (late) return;
     if (quietMs >= GONE_MS)
       session.close(new Fault('agent-unreachable', `nothing heard for ${Math.round(quietMs)} ms`));
-    else if (quietMs >= SILENT_MS && !this.#silent.has(host)) {
-      this.#silent.add(host);
+    else if (quietMs >= patienceMs && !this.#silent.has(host)) {
+      this.#silent.set(host, performance.now());
       tell({ type: 'host-silent', host });
       log.info({ host, quietMs: Math.round(quietMs) }, 'a busy host is silent: others take over');
     }
