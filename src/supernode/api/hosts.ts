@@ -25,7 +25,6 @@ const YEAR_SECONDS = 366 * 24 * 3600;
 export const ISOLATE_BODY = {
   type: 'object',
   required: ['reason'],
-  additionalProperties: false,
   properties: {
     reason: { type: 'string', minLength: 1, maxLength: 200, description: 'shown wherever the host is shown' },
     seconds: {
@@ -56,6 +55,8 @@ export function addHosts(app: ApiRoutes, parts: HostParts): void {
     { schema: { body: ISOLATE_BODY } },
     async ({ params, body }) => {
       const id = known(params.id, parts);
+      const unknown = Object.keys(body).find((name) => !Object.hasOwn(ISOLATE_BODY.properties, name));
+      if (unknown !== undefined) throw new Fault('usage', `there is no field ${unknown}; there are reason and seconds`);
       const { reason: note, seconds } = body;
       order({ type: 'isolation-ordered', host: id, forMs: seconds === undefined ? null : seconds * 1000, note });
       return { id, ...trustOf(standingOf(id)) };
