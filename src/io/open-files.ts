@@ -25,6 +25,7 @@ export class OpenFiles {
   /** Open and unused, least recently used first. */
   readonly #idle = new Set<Handle>();
   readonly #line: (() => void)[] = [];
+  readonly #closing = new Set<Promise<void>>();
   readonly #onCloseError: (error: unknown) => void;
   #open = 0;
 
@@ -57,11 +58,12 @@ export class OpenFiles {
     if (handle !== undefined && this.#idle.delete(handle)) await this.#close(handle);
   }
 
-  /** Closes all that is unused. */
+  /** Closes all that is unused, and waits for what is being closed already. */
   async close(): Promise<void> {
     const idle = [...this.#idle];
     this.#idle.clear();
-    for (const handle of idle) await this.#close(handle);
+    for (const handle of idle) void this.#close(handle);
+    while (this.#closing.size > 0) await Promise.all(this.#closing);
   }
 
   async #pin(file: LazyFile): Promise<Handle> {
@@ -116,10 +118,16 @@ export class OpenFiles {
   }
 
   /** A failed close is told and costs nobody else: what was written through it has been answered before. */
-  async #close(handle: Handle): Promise<void> {
+  #close(handle: Handle): Promise<void> {
     if (handle.file.handle === handle) handle.file.handle = undefined;
-    await closeFile(handle.fd, handle.file.path).catch(this.#onCloseError);
-    this.#giveRoom();
+    const closing = closeFile(handle.fd, handle.file.path)
+      .catch(this.#onCloseError)
+      .then(() => {
+        this.#closing.delete(closing);
+        this.#giveRoom();
+      });
+    this.#closing.add(closing);
+    return closing;
   }
 
   #giveRoom(): void {

@@ -149,6 +149,11 @@ describe.skipIf(redisPath === undefined)('Redis (needs redis-server)', () => {
     }
     redisCluster(nodes, 1);
     await eventually('the cluster stands', () => nodes.every((one) => one.ask('cluster', 'info').includes('state:ok')));
+    // A replica that never had its master's data does not take its place.
+    await eventually('the replicas follow', () => {
+      const said = nodes.map((one) => one.ask('info', 'replication'));
+      return said.filter((text) => text.includes('master_link_status:up')).length === 3;
+    });
     const redis = open(
       `redis://${nodes
         .slice(0, 3)
