@@ -1,5 +1,6 @@
 /**
- * `npm test`: everything. Slow unit tests are named *.slow.test.ts; end-to-end tests run real processes. With --clients
+ * `npm test`. Slow unit tests are named *.slow.test.ts; end-to-end tests run real processes. With --long come those that kill, stop
+ * and fail over whole swarms (*.long.test.ts), which would make this longer than anybody waits. With --clients
  * the short form of the tests with real container clients comes last, with --chaos a short run of faults on real processes.
  */
 import { chaos, clients, coverageGate, importRules, lint, runSteps, types, vitest } from './steps.ts';
@@ -14,7 +15,10 @@ process.exitCode = await runSteps([
   ['import rules', importRules],
   ['unit and property tests', () => vitest('--coverage', '--coverage.reporter=json-summary')],
   ['coverage', () => coverageGate(['src/scheduler', 'src/protocol', 'src/store'])],
-  ['end-to-end tests', () => vitest('--config=test/e2e/vitest.config.ts')],
+  ['end-to-end tests', () => vitest('--config=test/e2e/vitest.config.ts', '--exclude=**/*.long.test.ts')],
+  ...(process.argv.includes('--long')
+    ? [['end-to-end tests, long', () => vitest('--config=test/e2e/vitest.config.ts', '.long.test')] as const]
+    : []),
   ...(process.argv.includes('--clients') ? [['real clients, short', () => clients(true)] as const] : []),
   ...(process.argv.includes('--chaos') ? [['chaos, short', () => chaos(CHAOS_MINUTES, CHAOS_SEED)] as const] : []),
 ]);
