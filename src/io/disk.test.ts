@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -168,6 +170,22 @@ describe('a lock', () => {
       LockFile.take(at('lock')).release();
     }
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('of an owner that has ended is free, also while its parent has not taken notice', async () => {
+    // Becomes a program that never looks at its children.
+    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      const [said] = (await once(parent.stdout, 'data')) as [Buffer];
+      const pid = Number(said.toString());
+      const stat = () => readFile(`/proc/${pid}/stat`, 'utf8');
+      await expect.poll(stat).toMatch(/\) Z /);
+      const start = (await stat()).split(') ')[1]?.split(' ')[19];
+      await writeFile(at('lock'), JSON.stringify({ pid, start, nonce: 'a' }));
+      LockFile.take(at('lock')).release();
+    } finally {
+      parent.kill('SIGKILL');
+    }
   });
 
   test('that somebody else has taken is not released', async () => {

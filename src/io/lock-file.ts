@@ -98,17 +98,27 @@ function alive(owner: Owner): boolean {
     // EPERM: it lives and is somebody else's.
     if (errnoOf(error) !== 'EPERM') return false;
   }
-  return startTimeOf(owner.pid) === owner.start;
+  const stat = statOf(owner.pid);
+  // One that has ended stays in the list of processes until its parent looks at it, which some first processes of containers never do.
+  return stat[STATE] !== 'Z' && (stat[START] ?? '') === owner.start;
 }
 
-/** Clock ticks from boot to the start of the process; '' where the system does not tell. */
+const STATE = 0;
+/** Clock ticks from boot to the start of the process. */
+const START = 19;
+
 function startTimeOf(pid: number): string {
+  return statOf(pid)[START] ?? '';
+}
+
+/** What the system says of a process, from its state on; nothing where the system does not tell. */
+function statOf(pid: number): readonly string[] {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field is the program's name in brackets, which may hold anything.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
-    return '';
+    return [];
   }
 }
 
