@@ -1,8 +1,9 @@
 /** Against stand-ins for `dfget server`: small programs that do what a test needs. */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { requestAgent } from './agent-request.ts';
 import { agentCommand, startAgent } from './agent-start.ts';
@@ -30,6 +31,14 @@ function writeProgram(name: string, program: string): string {
 
 function command(program: string): [string, ...string[]] {
   return [process.execPath, writeProgram('agent.mjs', program), home];
+}
+
+/** As that process would take it. */
+function takeLock(name: string, { pid = 0 }: ChildProcess): void {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  mkdirSync(join(home, 'store'), { recursive: true });
+  writeFileSync(join(home, name), JSON.stringify({ pid, start, nonce: 'other' }));
 }
 
 async function stop(): Promise<void> {
@@ -61,19 +70,47 @@ describe('starting an agent', () => {
       process.once('message', () => server.listen(process.argv[2] + '/agent.sock'));
     `;
     const other = fork(writeProgram('other.mjs', slow), [home]);
-    const { pid = 0 } = other;
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const begun = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    mkdirSync(join(home, 'store'));
-    writeFileSync(join(home, 'store', 'lock'), JSON.stringify({ pid, start: begun, nonce: 'other' }));
     const refused = `
-      import { writeFileSync } from 'node:fs';
+      const { writeFileSync } = await import('node:fs');
       process.on('exit', () => writeFileSync('refused', ''));
       process.exitCode = 8;
     `;
-    const starting = startAgent({ home, command: command(refused) });
+    // The other one takes the store while ours is on its way to it.
+    const own = `
+      import { existsSync } from 'node:fs';
+      import { setTimeout } from 'node:timers/promises';
+      while (!existsSync('store/lock')) await setTimeout(10);
+      ${refused}
+    `;
+    const starting = startAgent({ home, command: command(own) });
+    await expect.poll(() => existsSync(join(home, 'agent.log')), { timeout: 20_000 }).toBe(true);
+    takeLock('store/lock', other);
     await expect.poll(() => existsSync(join(home, 'refused')), { timeout: 20_000 }).toBe(true);
     other.send('go on');
+    const { lines } = await requestAgent(await starting, 'POST', '/v1/stop');
+    for await (const _ of lines);
+  }, 60_000);
+
+  it('is taken over by who waits when the one that was at it dies', async () => {
+    const other = fork(writeProgram('other.mjs', `setInterval(() => {}, 1000); process.on('message', () => {});`));
+    takeLock('agent.starting', other);
+    const starting = startAgent({ home, command: command(GOOD) });
+    // Long enough to be seen waiting, not to give up.
+    await setTimeout(300);
+    expect(existsSync(join(home, 'starts'))).toBe(false);
+    other.kill('SIGKILL');
+    const { lines } = await requestAgent(await starting, 'POST', '/v1/stop');
+    for await (const _ of lines);
+    expect(readFileSync(join(home, 'starts'), 'utf8')).toBe('x');
+  }, 60_000);
+
+  it('waits until one that stops has left the store', async () => {
+    const stopping = fork(writeProgram('stopping.mjs', `process.on('message', () => process.exit());`));
+    takeLock('store/lock', stopping);
+    const starting = startAgent({ home, command: command(GOOD) });
+    await setTimeout(300);
+    expect(existsSync(join(home, 'starts'))).toBe(false);
+    stopping.send('go');
     const { lines } = await requestAgent(await starting, 'POST', '/v1/stop');
     for await (const _ of lines);
   }, 60_000);

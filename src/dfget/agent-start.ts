@@ -50,11 +50,11 @@ export function agentCommand(flags: AgentFlags, home: string): [string, ...strin
 /** A connection to the home's agent, which is started if none answers. Faults: agent-unreachable and those of its start. */
 export async function startAgent(start: AgentStart): Promise<Socket> {
   makeHome(start.home);
-  const lock = takeLock(join(start.home, 'agent.starting'));
+  const turn = new Turn(start);
   try {
-    return await waitForAgent(start.home, lock === undefined ? undefined : launch(start));
+    return await waitForAgent(start.home, turn);
   } finally {
-    lock?.release();
+    turn.end();
   }
 }
 
@@ -67,13 +67,47 @@ function makeHome(home: string): void {
   }
 }
 
-/** Undefined when another dfget is at it. */
-function takeLock(path: string): LockFile | undefined {
-  try {
-    return LockFile.take(path);
-  } catch {
-    return undefined; // the folder was writable a moment ago, so somebody lives who holds it
+/**
+ * Whose task it is to start the agent: that of the dfget that has the lock. Any other one takes it over when that one has died or failed
+ * at it.
+ */
+class Turn {
+  readonly #start: AgentStart;
+  readonly #path: string;
+  #lock: LockFile | undefined;
+  #launched: Launched | undefined;
+  /** Somebody has tried since then. */
+  since = performance.now();
+
+  constructor(start: AgentStart) {
+    this.#start = start;
+    this.#path = join(start.home, 'agent.starting');
   }
+
+  take(): void {
+    if (this.#lock !== undefined || LockFile.held(this.#path)) return;
+    try {
+      this.#lock = LockFile.take(this.#path);
+    } catch {
+      // The folder was writable a moment ago, so somebody else has just taken it.
+    }
+  }
+
+  /** What this dfget has started. Nothing when it is not its turn, or while an agent that starts or stops has the store. */
+  launch(): Launched | undefined {
+    if (this.#launched !== undefined || this.#lock === undefined || storeInUse(this.#start.home)) return this.#launched;
+    this.since = performance.now();
+    this.#launched = launch(this.#start);
+    return this.#launched;
+  }
+
+  end(): void {
+    this.#lock?.release();
+  }
+}
+
+function storeInUse(home: string): boolean {
+  return LockFile.held(join(home, 'store', 'lock'));
 }
 
 type Launched = { readonly log: string; readonly logStart: number; exitCode: number | null };
@@ -95,19 +129,20 @@ function launch({ home, command }: AgentStart): Launched {
   return launched;
 }
 
-async function waitForAgent(home: string, launched: Launched | undefined): Promise<Socket> {
+async function waitForAgent(home: string, turn: Turn): Promise<Socket> {
   const path = socketPathOf(home);
   const change = changesIn(home);
-  const deadline = performance.now() + START_TIMEOUT_MS;
   try {
     for (;;) {
       const changed = change.next();
+      // Before the look at the socket: whoever has had the turn until now may have made it.
+      turn.take();
       const socket = await connectAgent(path);
       if (socket !== undefined) return socket;
-      const over = performance.now() > deadline;
+      const launched = turn.launch();
+      const over = performance.now() > turn.since + START_TIMEOUT_MS;
       // Ours may have ended because another one is at work, which takes its time to start: its socket will be there in a moment.
-      const another = LockFile.held(join(home, 'store', 'lock'));
-      if (launched?.exitCode && (over || !another)) throw failedStart(launched, launched.exitCode);
+      if (launched?.exitCode && (over || !storeInUse(home))) throw failedStart(launched, launched.exitCode);
       if (over) throw new Fault('agent-unreachable', `no agent answers on ${path} after ${START_TIMEOUT_MS / 1000} s`);
       await changed;
     }

@@ -32,9 +32,9 @@ function made(): ApiServer {
   return server;
 }
 
-function overSocket(path: string): Promise<string> {
+function overSocket(socketPath: string, path = '/hello'): Promise<string> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath: path, path: '/hello' }, (answer) => {
+    const asked = request({ socketPath, path, agent: false }, (answer) => {
       answer.setEncoding('utf8').once('data', resolve);
     });
     asked.once('error', reject).end();
@@ -87,6 +87,43 @@ describe('ApiServer', () => {
     expect(await overSocket(path)).toContain('you');
     await server.close();
     expect(existsSync(path)).toBe(false);
+  });
+
+  it('that takes no more connections has left its path to the next one, and ends what it answers', async () => {
+    const path = `${dir}/agent.sock`;
+    const server = made();
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<string>();
+    server.app.get('/slow', () => {
+      asked.resolve();
+      return answer.promise;
+    });
+    await server.listenOnSocket(path);
+    const said = overSocket(path, '/slow');
+    await asked.promise;
+    server.stopListening();
+    expect(existsSync(path)).toBe(false);
+    const next = made();
+    await next.listenOnSocket(path);
+    answer.resolve('in the end');
+    expect(await said).toBe('in the end');
+    await server.close();
+    expect(await overSocket(path)).toContain('you');
+  });
+
+  it('cuts an answer that does not come to its end', async () => {
+    const path = `${dir}/agent.sock`;
+    const server = made();
+    const asked = Promise.withResolvers<void>();
+    server.app.get('/endless', (_, reply) => {
+      reply.hijack();
+      asked.resolve();
+    });
+    await server.listenOnSocket(path);
+    const ended = overSocket(path, '/endless').catch((error: NodeJS.ErrnoException) => error.code);
+    await asked.promise;
+    await server.close();
+    expect(await ended).toBe('ECONNRESET');
   });
 
   it('says which port is in use', async () => {

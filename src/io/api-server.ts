@@ -8,7 +8,7 @@ import type { Server } from 'node:http';
 import { createConnection } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
 import { Fault } from '../protocol/faults.ts';
-import { listenOn } from './listen.ts';
+import { closeServer, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
 
 /** Where routes are added; the one name by which others know fastify. */
@@ -22,6 +22,8 @@ export type ApiServerOptions = {
 
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 const HEADER_TIMEOUT_MS = 10_000;
+/** An answer whose reader takes it has come to its end by then. */
+const CLOSE_PATIENCE_MS = 1_000;
 const CLIENT_ERROR = 400;
 /** What every kernel takes, with the byte that ends it. */
 const MAX_SOCKET_PATH_BYTES = 103;
@@ -29,14 +31,12 @@ const MAX_SOCKET_PATH_BYTES = 103;
 export class ApiServer {
   /** Routes are added here before `listen`. */
   readonly app: ApiRoutes;
-  #socketPath: string | undefined;
+  #ended: Promise<void> | undefined;
 
   constructor({ log, bodyLimitBytes }: ApiServerOptions) {
     this.app = fastify({
       bodyLimit: bodyLimitBytes ?? BODY_LIMIT_BYTES,
       logger: false,
-      // Open event streams and sessions must not keep a server from closing.
-      forceCloseConnections: true,
       http: { headersTimeout: HEADER_TIMEOUT_MS },
     });
     this.app.setErrorHandler((error, request, reply) => {
@@ -78,13 +78,21 @@ export class ApiServer {
     process.umask(mask);
     await listening;
     chmodSync(path, 0o600);
-    this.#socketPath = path;
   }
 
-  /** Ends open connections too. */
+  /** Nobody can connect any more, and the path of its socket is gone; what is being answered goes on. */
+  stopListening(): void {
+    this.#ended ??= closeServer(this.app.server);
+  }
+
+  /** Open event streams and sessions do not keep it from closing for long. */
   async close(): Promise<void> {
+    this.stopListening();
+    const { server } = this.app;
+    const impatience = setTimeout(() => server.closeAllConnections(), CLOSE_PATIENCE_MS);
+    await this.#ended;
+    clearTimeout(impatience);
     await this.app.close();
-    if (this.#socketPath !== undefined) rmSync(this.#socketPath, { force: true });
   }
 }
 

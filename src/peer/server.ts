@@ -71,6 +71,8 @@ export async function startAgent(settings: AgentSettings): Promise<Agent> {
   const end = async () => {
     for (const timer of timers) clearInterval(timer);
     log.info({}, 'the agent stops');
+    // First of all: who comes now waits for the store and starts the next one, whose socket must not be mistaken for this one's.
+    api.stopListening();
     await engine.close();
     await api.close();
     stopped.resolve();

@@ -25,6 +25,7 @@ const LEFT_FREE = 64 * 1024;
 const BLOCK = Buffer.alloc(256 * 1024, 7);
 /** A machine that plays all hosts takes its time to start a program. */
 const BACK_MS = 180_000;
+const START_AGAIN_MS = 1_000;
 
 export class Faults {
   readonly #parts: FaultParts;
@@ -153,13 +154,20 @@ export class Faults {
     for (const pid of field.agentPids(host)) quietly(() => process.kill(pid, 'SIGKILL'));
     await until(BACK_MS, async () => field.agentPids(host).length === 0);
     await wait();
-    if (way === 'restart') host.agent.start();
     // Where it is left to the next dfget, this may take a while; then the run starts it.
-    if (way === 'leave' && !(await until(BACK_MS / 4, async () => field.agentPids(host).length > 0)))
-      host.agent.start();
-    if (!(await field.answers(host, BACK_MS))) throw new Error('the agent did not come back');
+    if (way === 'leave') await until(BACK_MS / 4, async () => field.agentPids(host).length > 0);
+    if (!(await this.#bringBack(host))) throw new Error('the agent did not come back');
     host.down = false;
     over();
+  }
+
+  /** As whoever looks after services does: one that ends at its start, since its disk is full for instance, is started again. */
+  async #bringBack(host: Host): Promise<boolean> {
+    const { field } = this.#parts;
+    return until(BACK_MS, async () => {
+      if (field.agentPids(host).length === 0) host.agent.start();
+      return field.answers(host, START_AGAIN_MS);
+    });
   }
 
   async #killSupernode(

@@ -40,7 +40,8 @@ type Row = {
 export const FAULTS: Readonly<Record<FaultKind, Row>> = {
   'agent-kill': { weight: 18, minMs: 300, maxMs: 8_000, ways: ['restart', 'leave'] },
   'agent-pause': { weight: 12, minMs: 500, maxMs: 15_000, ways: ['pause'] },
-  'agent-lie': { weight: 10, minMs: 5_000, maxMs: 20_000, ways: ['corrupt', 'corrupt', 'mute', 'liar'] },
+  // Long enough that somebody takes something from such a host, or it from somebody.
+  'agent-lie': { weight: 10, minMs: 10_000, maxMs: 60_000, ways: ['corrupt', 'corrupt', 'mute', 'liar'] },
   'agent-disk': { weight: 8, minMs: 4_000, maxMs: 15_000, ways: ['fill'] },
   'agent-cut': { weight: 12, minMs: 500, maxMs: 15_000, ways: ['silent', 'carrier'] },
   'supernode-kill': { weight: 10, minMs: 500, maxMs: 10_000, ways: ['keep', 'keep', 'wipe'] },

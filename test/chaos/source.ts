@@ -74,7 +74,7 @@ export class ChaosSource {
   }
 
   #tell(message: ToSource): void {
-    this.#child.send(message);
+    if (this.#child.connected) this.#child.send(message);
   }
 
   #hear(message: FromSource): void {
@@ -84,6 +84,10 @@ export class ChaosSource {
       const reader = whoIs(ip, port);
       const looked = sentBefore(file) ? holders(file) : undefined;
       this.#begun.set(id, { file, reader, from, startAt: now(), holders: looked });
+      // Not before: what comes of this read must not be taken for what was there already.
+      const go = () => this.#tell({ type: 'go', id });
+      if (looked === undefined) go();
+      else void looked.then(go);
     } else if (message.type === 'end') void this.#end(message);
   }
 
