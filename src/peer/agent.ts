@@ -170,6 +170,10 @@ class HostEngine implements AgentEngine {
     const handle = this.#handle(core);
     const over = () => {
       if (this.#running.get(task) === core) this.#running.delete(task);
+      const { content } = core;
+      // A tiny one was never on disk; another one may have been removed at once.
+      if (content !== undefined && this.#doors.store.find(content.id) === content && !this.#unserved.has(content.id))
+        this.#supernodes.tellHeld(content);
     };
     core.finished.then(over, over);
     core.start();

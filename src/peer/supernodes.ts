@@ -8,6 +8,7 @@ import { sleep } from '../io/sleep.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { TaskId } from '../protocol/ids.ts';
 import type { StoredContent } from '../store/store.ts';
+import { inventoryMessages } from './inventory.ts';
 import { type Node, placeOf } from './node-list.ts';
 import { NodeNames } from './node-names.ts';
 import type { Candidate, Roster } from './roster.ts';
@@ -121,6 +122,15 @@ export class Supernodes {
     if (best?.link === undefined || best.link === at) return undefined;
     const present = places.find(({ link }) => link === at);
     return { to: best.link, when: present === undefined || present.draining ? 'now' : 'settled' };
+  }
+
+  /**
+   * Tells every connected supernode what this host holds of a content by now: the one that scheduled it is told as it comes, but only
+   * the others can speak of it when that one is gone.
+   */
+  tellHeld(content: StoredContent): void {
+    const messages = inventoryMessages([content]);
+    for (const link of this.#links.values()) for (const message of messages) link.send(message);
   }
 
   /** Tells every connected supernode, except one, that a content lost pieces. */

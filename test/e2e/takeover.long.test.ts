@@ -149,6 +149,31 @@ describe.skipIf(!installed)('three supernodes on Redis (needs redis-server)', ()
     );
   });
 
+  it(
+    'what was complete is taken from the hosts that hold it, when the supernode that gave it is gone',
+    PATIENCE,
+    async () => {
+      source = await lab.source();
+      const supernodes = await cluster(3);
+      const [first, second] = await Promise.all(
+        ['127.0.0.2', '127.0.0.3'].map((ip) => lab.agent(ip, nodesOf(supernodes))),
+      );
+      if (first === undefined || second === undefined) throw new Error('no agents');
+      // All have their sessions before the first download: what comes later nobody learns from an inventory at the start.
+      for (const agent of [first, second])
+        await until(() => lab.logOf(agent).split('connected to the supernode').length > supernodes.length);
+      const sample = new Sample(24 * MIB, 14);
+      const url = source.serve('held.bin', sample);
+      expect(await download(lab, first, url, lab.path('first'))).toMatchObject({ code: 0, stderr: '' });
+      const [owner] = orderOf(url, supernodes);
+      await owner?.running.kill('SIGKILL');
+      rmSync(owner?.home ?? '', { recursive: true });
+      expect(await download(lab, second, url, lab.path('second'))).toMatchObject({ code: 0, stderr: '' });
+      expect(await lab.sha256(lab.path('second'))).toBe(sample.digest());
+      expect(source.count('held.bin').bodyBytes).toBe(sample.length);
+    },
+  );
+
   it('what another supernode has is read from its cache, not from the source', PATIENCE, async () => {
     source = await lab.source();
     const [first, second] = await cluster(2);
