@@ -104,7 +104,10 @@ export function chaos(minutes: number, seed: number): Promise<Tally> {
       process.stdout.write(text);
     });
     child.on('error', () => done({ passed: 0, failed: 1, skipped: [] }));
-    child.on('close', () => done(tallyIn(said)));
+    child.on('close', (code) => {
+      const tally = tallyIn(said);
+      done(code !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally);
+    });
   });
 }
 
