@@ -173,20 +173,23 @@ describe('a lock', () => {
   });
 
   test('of an owner that has ended is free, also while its parent has not taken notice', async () => {
-    // Becomes a program that never looks at its children.
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // The parent becomes a program that never looks at its children; the child ends when there is nothing more to read.
+    const parent = spawn('sh', ['-c', 'cat <&0 & echo $!; exec sleep 60'], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const patience = { timeout: 20_000 };
     try {
       const [said] = (await once(parent.stdout, 'data')) as [Buffer];
       const pid = Number(said.toString());
+      await expect.poll(() => readFile(`/proc/${parent.pid}/comm`, 'utf8'), patience).toBe('sleep\n');
       const stat = () => readFile(`/proc/${pid}/stat`, 'utf8');
-      await expect.poll(stat).toMatch(/\) Z /);
+      parent.stdin.end();
+      await expect.poll(stat, patience).toMatch(/\) Z /);
       const start = (await stat()).split(') ')[1]?.split(' ')[19];
       await writeFile(at('lock'), JSON.stringify({ pid, start, nonce: 'a' }));
       LockFile.take(at('lock')).release();
     } finally {
       parent.kill('SIGKILL');
     }
-  });
+  }, 60_000);
 
   test('that somebody else has taken is not released', async () => {
     const lock = LockFile.take(at('lock'));

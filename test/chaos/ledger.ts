@@ -106,7 +106,8 @@ function causeOf(read: SourceRead, earlier: readonly SourceRead[], history: Hist
   const since = startAt - AFTERMATH_MS;
   // It need only ask: whatever happened, this is a fault of ours.
   if (isNeedless(read)) return undefined;
-  if (!isHost(reader) && read.holders?.length) return 'only hosts held it that had read it alone: nothing proves theirs';
+  if (!isHost(reader) && read.holders?.length)
+    return 'only hosts held it that had read it alone: nothing proves theirs';
   const hit = (fits: (spell: Spell) => boolean) => history.during(since, endAt, fits).length > 0;
   // A body that broke off may have left bytes behind that were in no whole piece yet.
   if (earlier.some((one) => one.broken && one.endAt >= since)) return 'the source broke off an earlier read';
