@@ -1,7 +1,7 @@
 /** Endless downloads, through dfget as users run it: random files to random hosts, some of them interrupted. Each is judged at its end. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random } from '../../src/base/random.ts';
@@ -34,6 +34,14 @@ type Wish = {
   readonly notbs: boolean;
   readonly flags: readonly string[];
   readonly interrupt?: { readonly afterMs: number; readonly signal: NodeJS.Signals };
+};
+
+type Done = Extract<DownloadEvent, { type: 'done' }>;
+
+type Ended = Pick<Outcome, 'code' | 'said' | 'interrupted'> & {
+  readonly done: Done | undefined;
+  /** When it had its first word from the agent. */
+  readonly firstAt: number | undefined;
 };
 
 export class Downloads {
@@ -81,7 +89,7 @@ export class Downloads {
     const number = ++this.#last;
     const output = join(host.out, `d${number}`);
     const startAt = now();
-    const { code, said, interrupted } = await this.#dfget(host, file, { wish, output });
+    const { code, said, interrupted, done, firstAt } = await this.#dfget(host, file, { wish, output });
     const endAt = now();
     const right = code === 0 ? await this.#isRight(output, file) : undefined;
     rmSync(output, { force: true });
@@ -97,7 +105,10 @@ export class Downloads {
       endAt,
     };
     this.#count(outcome);
-    const fault = faultOf(outcome, history);
+    const fault = faultOf(outcome, history, field.supernodes.length);
+    const record = { ...outcome, number, file: file.name, flags: wish.flags, firstAt, done, fault };
+    // For a look at it afterwards, with --keep.
+    appendFileSync(join(field.dir, 'downloads.ndjson'), `${JSON.stringify(record)}\n`);
     if (fault === undefined) return undefined;
     const line = `download ${number} of ${file.name} (${file.length} bytes) by ${host.name}${wish.notbs ? ' --notbs' : ''}: ${fault}`;
     this.failures.push(line);
@@ -110,8 +121,8 @@ export class Downloads {
     host: Host,
     file: PlannedFile,
     { wish, output }: { readonly wish: Wish; readonly output: string },
-  ): Promise<{ code: number | null; said: string; interrupted: boolean }> {
-    const { field, source } = this.#parts;
+  ): Promise<Ended> {
+    const { field, source, now } = this.#parts;
     const own = ['--url', source.url(file), '--output', output, '--json', ...wish.flags];
     const digest = file.digest ? ['--digest', `sha256:${this.#digest(file)}`] : [];
     const args = [...own, ...digest];
@@ -128,7 +139,9 @@ export class Downloads {
     });
     let said = '';
     let events = '';
+    let firstAt: number | undefined;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      firstAt ??= now();
       events = (events + text).slice(-MAX_SAID);
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -149,16 +162,10 @@ export class Downloads {
     ];
     const [code] = (await once(child, 'close')) as [number | null];
     for (const timer of timers) clearTimeout(timer);
-    this.#tally(events);
-    return { code, said, interrupted };
-  }
-
-  #tally(events: string): void {
-    const line = events.split('\n').find((text) => text.startsWith('{"type":"done"'));
-    if (line === undefined) return;
-    const event = JSON.parse(line) as Extract<DownloadEvent, { type: 'done' }>;
+    const done = doneIn(events);
     for (const name of Object.keys(this.bytes) as (keyof Downloads['bytes'])[])
-      this.bytes[name] += event.result[name] ?? 0;
+      this.bytes[name] += done?.result[name] ?? 0;
+    return { code, said, interrupted, done, firstAt };
   }
 
   async #isRight(output: string, file: PlannedFile): Promise<boolean> {
@@ -177,6 +184,11 @@ export class Downloads {
     this.codes.set(name, (this.codes.get(name) ?? 0) + 1);
     this.millis.push(endAt - startAt);
   }
+}
+
+function doneIn(events: string): Done | undefined {
+  const line = events.split('\n').find((text) => text.startsWith('{"type":"done"'));
+  return line === undefined ? undefined : (JSON.parse(line) as Done);
 }
 
 function wishOf(random: Random): Wish {

@@ -32,8 +32,22 @@ export class History {
   }
 }
 
+export type Span = Pick<Spell, 'from' | 'to'>;
+
+/** When each of the parties was within one of its spells. */
+export function allAtOnce(parties: readonly (readonly Span[])[]): readonly Span[] {
+  return parties.reduce((some, spells) =>
+    some.flatMap((one) =>
+      spells.flatMap((other) => {
+        const both = { from: Math.max(one.from, other.from), to: Math.min(one.to, other.to) };
+        return both.to > both.from ? [both] : [];
+      }),
+    ),
+  );
+}
+
 /** How much of [from, to] lies within at least one of the spells. Milliseconds. */
-export function covered(spells: readonly Spell[], from: number, to: number): number {
+export function covered(spells: readonly Span[], from: number, to: number): number {
   let sum = 0;
   let end = from;
   for (const spell of spells.toSorted((a, b) => a.from - b.from)) {

@@ -111,4 +111,20 @@ describe('a download', () => {
     expect(faultOf(outcome({ endAt: 200_000 }), history)).toBeUndefined();
     expect(covered(history.during(0, 1e9), 100_000, 200_000)).toBe(50_000);
   });
+
+  it('may not take longer because of one supernode of several, nor because of a host that lies', () => {
+    const { history, at } = scene();
+    at(100_000);
+    const overs = [history.begin(SUPERNODE, 'supernode-kill'), history.begin('host 2', 'agent-lie')];
+    at(160_000);
+    const second = history.begin('supernode 1', 'supernode-cut');
+    at(195_000);
+    for (const over of overs) over();
+    second();
+    const slow = outcome({ endAt: 200_000 });
+    expect(faultOf(slow, history, 1)).toBeUndefined();
+    expect(faultOf(slow, history, 3)).toContain('of which 100000 in no trouble');
+    expect(faultOf(slow, history, 2)).toBeUndefined();
+    expect(faultOf(outcome({ endAt: 230_000 }), history, 2)).toContain('of which 95000 in no trouble');
+  });
 });
