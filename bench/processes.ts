@@ -15,6 +15,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fillFreeMemory } from './warm-memory.ts';
 
 export const ROOT = new URL('..', import.meta.url).pathname.replace(/\/$/, '');
 const TICKS_PER_SECOND = 100;
@@ -37,6 +38,7 @@ export class Bench {
   readonly #children: ChildProcess[] = [];
   #control = 0;
   #web = 0;
+  #filled = 0;
 
   /** `parent`: where sources, stores and outputs lie, the current temporary folder by default. */
   constructor(parent = tmpdir()) {
@@ -168,17 +170,9 @@ http { log_format reads '$request_method $uri $body_bytes_sent'; access_log ${th
     return { cpu, peakMib };
   }
 
-  /**
-   * Bytes of memory that the machine has surely at hand for page cache: written and removed again. A virtual machine gives free memory
-   * back to its host and pays at the next use, so who comes first would pay for all. Before every measured run of either side.
-   */
-  warmMemory(bytes: number): void {
-    const path = `${this.dir}/warm`;
-    const fd = openSync(path, 'w');
-    const block = Buffer.alloc(512 * 1024, 1);
-    for (let at = 0; at < bytes; at += block.length) writeSync(fd, block);
-    closeSync(fd);
-    rmSync(path);
+  /** Before every measured run of either side, so that none pays for memory that nobody used lately. */
+  warmMemory(): void {
+    fillFreeMemory(`${this.dir}/zeros-${this.#filled++}`);
   }
 
   /** Bytes that a process has read and written by system calls so far: files and sockets. */

@@ -5,8 +5,6 @@ import type { Plan } from './plan.ts';
 import { type Agent, type Bench, good, type Timed } from './processes.ts';
 import { fixed, MIB, median, row } from './table.ts';
 
-/** More than the page cache of one run, so that both sides begin with memory that is at hand. */
-const WARM_FACTOR = 1.4;
 /** An agent is resident: it has moved something before. */
 const WARM_UP_MIB = 64;
 
@@ -46,12 +44,11 @@ export async function fan(bench: Bench, plan: Plan, count: number): Promise<void
   const ours: (Cost & { peak: number })[] = [];
   const others: Cost[] = [];
   const shares: number[] = [];
-  const warm = plan.mib * MIB * WARM_FACTOR * count;
   for (let run = 0; run < plan.runs; run++) {
     const agents: Agent[] = [];
     for (let i = 0; i < count; i++) agents.push(await bench.agent(`127.0.${run + 1}.${i + 3}`));
     await warmUp(bench, agents, `up${run}`);
-    bench.warmMemory(warm);
+    bench.warmMemory();
     const pids = [holder.pid, supernode, ...agents.map((agent) => agent.pid)];
     const mine = await costOf(bench, pids, () =>
       Promise.all(
@@ -63,7 +60,7 @@ export async function fan(bench: Bench, plan: Plan, count: number): Promise<void
     ours.push({ ...mine, peak: Math.max(...agents.map((agent) => bench.usage(agent.pid).peakMib)) });
     for (const agent of agents) await bench.end(agent);
     const outputs = agents.map((_, at) => `${bench.dir}/curl${at}`);
-    bench.warmMemory(warm);
+    bench.warmMemory();
     others.push(
       await costOf(bench, [bench.nginxPid], () => Promise.all(outputs.map((output) => curl(bench, name, output)))),
     );
@@ -127,12 +124,12 @@ export async function single(bench: Bench, plan: Plan): Promise<void> {
     const second = await bench.agent(`127.0.${run + 1}.3`);
     // What is cold is the content: the agents have moved another one before, as agents on real hosts have.
     await warmUp(bench, [first, second], `before${run}`);
-    bench.warmMemory(mib * MIB * WARM_FACTOR);
+    bench.warmMemory();
     all.plain.push((await curl(bench, name, `${bench.dir}/curl`)).wall);
-    bench.warmMemory(mib * MIB * WARM_FACTOR * 2);
+    bench.warmMemory();
     all.cold.push(await get(first, name, 'out'));
     await bench.end(first);
-    bench.warmMemory(mib * MIB * WARM_FACTOR);
+    bench.warmMemory();
     all.warm.push(await get(second, name, 'out'));
     all.again.push(await get(second, name, 'again'));
     await bench.end(second);

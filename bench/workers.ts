@@ -9,7 +9,7 @@ type Way = { readonly workers: number; readonly cpu: number; readonly seconds: n
 export async function workers(bench: Bench, plan: Plan): Promise<void> {
   const all: Way[] = [];
   for (let run = 0; run < plan.runs; run++) {
-    bench.warmMemory(1.2 * 1024 ** 3);
+    bench.warmMemory();
     const program = [`${bench.root}/bench/workers-program.ts`, `${bench.dir}/workers`];
     const { output } = good(await bench.timed([process.execPath, ...program]));
     all.push(
