@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fillFreeMemory } from '../warm-memory.ts';
 import { LabNetwork } from './network.ts';
 import type { System } from './systems.ts';
 
@@ -59,6 +60,8 @@ export class LabRun {
   readonly #case: LabCase;
   readonly #network: LabNetwork;
   readonly #dir: string;
+  /** Stays until all runs are over, or the memory would be free again. */
+  readonly #zeros: string;
   readonly #source: string;
   readonly #names: string[];
   /** Reads of the source before the clock. */
@@ -68,6 +71,7 @@ export class LabRun {
     this.#case = labCase;
     this.#network = new LabNetwork(`df${process.pid % 10000}`);
     this.#dir = `${dir}/run`;
+    this.#zeros = `${dir}/zeros-${Date.now()}`;
     this.#source = sample(dir, labCase.mib);
     this.#names = Array.from({ length: labCase.hosts }, (_, i) => `p${i + 1}`);
   }
@@ -76,6 +80,7 @@ export class LabRun {
     mkdirSync(this.#dir, { recursive: true });
     try {
       await this.#start();
+      fillFreeMemory(this.#zeros);
       return await this.#clock();
     } finally {
       this.#network.down();
