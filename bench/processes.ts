@@ -12,9 +12,9 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../test/support/free-port.ts';
 import { fillFreeMemory } from './warm-memory.ts';
 
 export const ROOT = new URL('..', import.meta.url).pathname.replace(/\/$/, '');
@@ -273,14 +273,4 @@ async function untilAnswers(url: string): Promise<void> {
     if (performance.now() > end) throw new Error(`${url} did not answer`);
     await delay(20);
   }
-}
-
-async function freePort(ip: string): Promise<number> {
-  const server = createServer().listen(0, ip);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

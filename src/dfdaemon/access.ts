@@ -16,20 +16,16 @@ import type { Digest } from '../protocol/task.ts';
 import { factsOf } from './direct-read.ts';
 import { credentialOf, type Exchange } from './exchange.ts';
 import { type Asker, Grants } from './grants.ts';
-import { headerOf, withHeader, without } from './headers.ts';
+import { CONDITIONAL_HEADERS, headerOf, RANGE_HEADERS, withHeader, without } from './headers.ts';
 import { HEAD_TIMEOUT_MS, type Watch } from './pass-through.ts';
 import type { OwnCredentials } from './registry/own-credentials.ts';
 
 /** Larger manifests pass through unread; registries allow 4 MiB. */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /** Headers that would make an answer speak of something else than the whole. */
-const CONDITIONS = new Set([
-  'range',
-  'if-range',
-  'if-none-match',
-  'if-modified-since',
-  'if-match',
-  'if-unmodified-since',
+const CONDITIONS: ReadonlySet<string> = new Set([
+  ...RANGE_HEADERS,
+  ...CONDITIONAL_HEADERS,
   'accept',
   'content-length',
   'expect',

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import { type Log, silentLog } from '../io/log.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { FakeRegistry } from './registry.fixture.ts';
@@ -70,6 +71,13 @@ async function daemonFor({ registry, folder, settings, log }: Parts): Promise<Da
     env[`DFDAEMON_${name}`] = typeof value === 'string' ? value : JSON.stringify(value);
   const { values } = readSettings(readCommandLine([]), env);
   return await startDaemon(values, { log, version: 'test' });
+}
+
+/** The world of one test, which ends with it. */
+export async function started(settings?: Readonly<Record<string, unknown>>) {
+  const world = await World.start(settings);
+  onTestFinished(() => world.close());
+  return { world, registry: world.registry, daemon: world.daemon, get: world.get.bind(world) };
 }
 
 /** Waits for the end of the answer, whole or cut. */

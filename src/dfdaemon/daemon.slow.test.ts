@@ -2,26 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test, vi } from 'vitest';
-import { ask, World } from './daemon.fixture.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { ask, started } from './daemon.fixture.ts';
 import { digestOf, FakeRegistry } from './registry.fixture.ts';
 
 // A loaded machine is slow, not wrong.
 vi.setConfig({ testTimeout: 60_000 });
 
 const MIB = 1024 * 1024;
-let world: World | undefined;
-
-async function started(settings?: Readonly<Record<string, unknown>>) {
-  const made = await World.start(settings);
-  world = made;
-  return { registry: made.registry, daemon: made.daemon, get: made.get.bind(made) };
-}
-
-afterEach(async () => {
-  await world?.close();
-  world = undefined;
-});
 
 describe('as a mirror', () => {
   test('an image comes through it, each blob read once, with the headers of the registry', async () => {

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault } from '../protocol/faults.ts';
 import type { Access } from './access.ts';
 import type { Exchange } from './exchange.ts';
-import { allOf, endToEnd, headerOf, pairs, without } from './headers.ts';
+import { allOf, CONDITIONAL_HEADERS, endToEnd, headerOf, pairs, without } from './headers.ts';
 import { type MirrorTokens, withoutMirrorToken } from './mirror-tokens.ts';
 import { type P2pParts, serveP2p } from './p2p.ts';
 import { hasBody, type Passing, passThrough } from './pass-through.ts';
@@ -38,7 +38,6 @@ export type DeskOptions = {
 };
 
 const FOR_US = new Set(['x-dragonfly-registry']);
-const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since'];
 const NO_TRUST: Trust = { insecure: false, cacerts: [] };
 
 export class Desk {
@@ -74,7 +73,7 @@ export class Desk {
     const { access, targets, tally, tokens } = this.#options;
     const { request, url, origin } = exchange;
     if (p2p === 'never' || request.method !== 'GET' || hasBody(request)) return false;
-    if (CONDITIONS.some((name) => request.headers[name] !== undefined)) return false;
+    if (CONDITIONAL_HEADERS.some((name) => request.headers[name] !== undefined)) return false;
     const path = parseDistributionPath(url.pathname);
     if (path.kind === 'blob') {
       await targets.check(url, origin);

@@ -11,7 +11,7 @@ import { parseContentRange, printRange } from '../protocol/byte-range.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { Digest, SourceFacts } from '../protocol/task.ts';
 import type { Exchange } from './exchange.ts';
-import { headerOf, withHeader, without } from './headers.ts';
+import { CONDITIONAL_HEADERS, headerOf, RANGE_HEADERS, withHeader, without } from './headers.ts';
 import type { Sent } from './outlet.ts';
 import type { OwnCredentials } from './registry/own-credentials.ts';
 import { isPassing, retryAfterMs } from './retry-after.ts';
@@ -37,15 +37,7 @@ const MAX_FAILURES = 5;
 const FIRST_REST_MS = 200;
 const LONGEST_REST_MS = 60_000;
 const SECRETS = new Set(['authorization', 'cookie', 'host']);
-const CONDITIONS = new Set([
-  'range',
-  'if-range',
-  'if-none-match',
-  'if-modified-since',
-  'if-match',
-  'if-unmodified-since',
-  'accept-encoding',
-]);
+const CONDITIONS: ReadonlySet<string> = new Set([...RANGE_HEADERS, ...CONDITIONAL_HEADERS, 'accept-encoding']);
 
 /** What the source answered for good; the client is to see it. */
 export class SourceSays extends Error {

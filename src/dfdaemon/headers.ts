@@ -18,6 +18,11 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
+/** With one of these a request asks only perhaps for the content (RFC 9110, 13.1). */
+export const CONDITIONAL_HEADERS = ['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since'] as const;
+/** And with one of these for a part of it. */
+export const RANGE_HEADERS = ['range', 'if-range'] as const;
+
 export function* pairs(lines: HeaderLines): Generator<[name: string, value: string]> {
   for (let at = 0; at + 1 < lines.length; at += 2) yield [lines[at] ?? '', lines[at + 1] ?? ''];
 }

@@ -2,26 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { afterEach, describe, expect, test, vi } from 'vitest';
-import { World } from './daemon.fixture.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { started, type World } from './daemon.fixture.ts';
 import { digestOf } from './registry.fixture.ts';
 
 // A loaded machine is slow, not wrong.
 vi.setConfig({ testTimeout: 60_000 });
 
 const MIB = 1024 * 1024;
-let world: World | undefined;
-
-async function started(settings?: Readonly<Record<string, unknown>>) {
-  const made = await World.start(settings);
-  world = made;
-  return { registry: made.registry, daemon: made.daemon, get: made.get.bind(made) };
-}
-
-afterEach(async () => {
-  await world?.close();
-  world = undefined;
-});
 
 describe('healing', () => {
   test('a source that cuts again and again does not show', async () => {

@@ -10,7 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { makeAuthority, readAuthority } from './ca/authority.ts';
 import { LeafCache } from './ca/leaf-cache.ts';
-import { type Answer, ask, World } from './daemon.fixture.ts';
+import { type Answer, ask, started, type World } from './daemon.fixture.ts';
 import { digestOf, FakeRegistry } from './registry.fixture.ts';
 
 // A loaded machine is slow, not wrong.
@@ -23,11 +23,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function world(settings?: Readonly<Record<string, unknown>>): Promise<World> {
-  const made = await World.start(settings);
-  closing.push(() => made.close());
-  return made;
-}
+const world = async (settings?: Readonly<Record<string, unknown>>): Promise<World> => (await started(settings)).world;
 
 const proxied = (one: World, url: string, headers = {}) =>
   ask({ host: '127.0.0.1', port: one.daemon.port, path: url, headers });

@@ -9,17 +9,10 @@ type Done = Extract<DownloadEvent, { type: 'done' }>;
 const BY = { reflink: 'shares its blocks with the cache', link: 'is a hard link to the cache', copy: 'is a copy' };
 
 export function doneLine({ result, output, by, millis }: Done): string {
-  const { fromPeers, fromSupernode, fromSource, fromDisk } = result;
-  const all = fromPeers + fromSupernode + fromSource + fromDisk;
-  const shares = [
-    share(fromPeers, all, 'peers'),
-    share(fromSupernode, all, 'the supernode'),
-    share(fromSource, all, 'the source'),
-    share(fromDisk, all, 'the own disk'),
-  ].filter((text) => text !== '');
   const why = result.backToSource === undefined ? '' : ` (back to source: ${result.backToSource.message})`;
   const rate = millis > 0 ? `, ${printRate((result.done / millis) * 1000)}` : '';
-  const from = shares.length === 0 ? '' : `; ${shares.join(', ')}${why}`;
+  const shares = sharesOf(result);
+  const from = shares === '' ? '' : `; ${shares}${why}`;
   return `saved ${output}: ${printSize(result.done)} in ${printDuration(millis)}${rate}${from}; it ${BY[by]}`;
 }
 
@@ -32,22 +25,29 @@ export function staleLine({ result: { stale } }: Done): string | undefined {
 
 /** The last word of many files. */
 export function batchLine(summary: BatchSummary, millis: number): string {
-  const { files, saved, failed, bytes, fromPeers, fromSupernode, fromSource, fromDisk } = summary;
-  const all = fromPeers + fromSupernode + fromSource + fromDisk;
-  const shares = [
-    share(fromPeers, all, 'peers'),
-    share(fromSupernode, all, 'the supernode'),
-    share(fromSource, all, 'the source'),
-    share(fromDisk, all, 'the own disk'),
-  ].filter((text) => text !== '');
+  const { files, saved, failed, bytes } = summary;
   const rate = millis > 0 ? `, ${Math.round((saved / millis) * 1000)} files/s` : '';
   const lost = failed === 0 ? '' : `; ${failed} failed`;
-  const from = shares.length === 0 ? '' : `; ${shares.join(', ')}`;
+  const shares = sharesOf(summary);
+  const from = shares === '' ? '' : `; ${shares}`;
   return `saved ${saved} of ${files} files: ${printSize(bytes)} in ${printDuration(millis)}${rate}${from}${lost}`;
 }
 
-function share(bytes: number, all: number, name: string): string {
-  return bytes === 0 ? '' : `${((100 * bytes) / all).toFixed(bytes === all ? 0 : 1)} % from ${name}`;
+type Origins = Readonly<Record<'fromPeers' | 'fromSupernode' | 'fromSource' | 'fromDisk', number>>;
+
+/** Where bytes came from, in percent; the empty text when there were none. */
+function sharesOf({ fromPeers, fromSupernode, fromSource, fromDisk }: Origins): string {
+  const all = fromPeers + fromSupernode + fromSource + fromDisk;
+  const named: [number, string][] = [
+    [fromPeers, 'peers'],
+    [fromSupernode, 'the supernode'],
+    [fromSource, 'the source'],
+    [fromDisk, 'the own disk'],
+  ];
+  return named
+    .filter(([bytes]) => bytes > 0)
+    .map(([bytes, name]) => `${((100 * bytes) / all).toFixed(bytes === all ? 0 : 1)} % from ${name}`)
+    .join(', ');
 }
 
 /** What happened, and what to do about it. */

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { faultyBuild } from '../support/faulty/fault.ts';
-import { freePort } from '../support/lab.ts';
+import { freePort } from '../support/free-port.ts';
 import { root } from '../support/process.ts';
 import { ask, type Contents, type Status, type Target } from './ask.ts';
 import type { Party } from './history.ts';

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MIN_PIECE_BYTES } from '../../src/protocol/piece.ts';
 import { download, type Outcome } from '../support/download.ts';
-import { type Agent, freePort, Lab, type Supernode } from '../support/lab.ts';
+import { freePort } from '../support/free-port.ts';
+import { type Agent, Lab, type Supernode } from '../support/lab.ts';
 import { Nginx, nginxPath } from '../support/nginx.ts';
 import { Sample } from '../support/sample.ts';
 import type { TestSource } from '../support/source.ts';

@@ -5,8 +5,9 @@ import type { PreheatView } from '../../src/supernode/preheat/preheat-request.ts
 import { programPath, runWell } from '../support/command.ts';
 import { DockerRegistry, dockerRegistryPath, PASSWORD, USER } from '../support/docker-registry.ts';
 import { download } from '../support/download.ts';
+import { freePort } from '../support/free-port.ts';
 import { type Image, makeImage, pushImage } from '../support/image.ts';
-import { freePort, Lab, type Supernode } from '../support/lab.ts';
+import { Lab, type Supernode } from '../support/lab.ts';
 import { Registry } from '../support/registry.ts';
 import { TokenServer } from '../support/registry-tokens.ts';
 import { Sample } from '../support/sample.ts';

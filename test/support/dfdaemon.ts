@@ -1,6 +1,7 @@
 /** dfdaemon as a process of a lab: its settings as an object, and where engines find it. */
 import { writeFileSync } from 'node:fs';
-import { freePort, type Lab, ready } from './lab.ts';
+import { freePort } from './free-port.ts';
+import { type Lab, ready } from './lab.ts';
 import type { Running } from './process.ts';
 
 export type Dfdaemon = {

@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { join } from 'node:path';
 import { programPath, Service } from './command.ts';
-import { freePort } from './lab.ts';
+import { freePort } from './free-port.ts';
 import { TokenServer } from './registry-tokens.ts';
 
 export const dockerRegistryPath = programPath('docker-registry');

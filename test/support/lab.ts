@@ -2,12 +2,12 @@
  * A cluster on one machine: supernode and agents as processes of their own on 127.0.0.x, sources inside the caller. All
  * that it starts and writes is gone after `close`.
  */
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { createConnection, createServer } from 'node:net';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { faultyBuild, setFault, type TestFault } from './faulty/fault.ts';
+import { freePort } from './free-port.ts';
 import { hashFile } from './hash-file.ts';
 import { type Ended, Running } from './process.ts';
 import { TestSource } from './source.ts';
@@ -155,15 +155,4 @@ function answers(place: { host: string; port: number } | { path: string }): Prom
     socket.once('connect', () => done(true)).once('error', () => done(false));
     socket.once('connect', () => socket.destroy());
   });
-}
-
-/** Another program may take it meanwhile; on a loopback address of our own that is not likely. */
-export async function freePort(ip: string): Promise<number> {
-  const server = createServer().listen(0, ip);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

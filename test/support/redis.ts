@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { freePort } from './lab.ts';
+import { freePort } from './free-port.ts';
 
 const FOLDERS = ['/usr/bin', '/usr/local/bin', '/usr/sbin'];
 const READY_TIMEOUT_MS = 60_000;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { freePort } from '../../../test/support/lab.ts';
+import { freePort } from '../../../test/support/free-port.ts';
 import { eventually, RedisServer, redisCluster, redisPath } from '../../../test/support/redis.ts';
 import type { Log } from '../../io/log.ts';
 import { systemClock } from '../../io/system-clock.ts';
