@@ -10,11 +10,10 @@ import type { Core } from './core.ts';
 import type { CheckId, CheckOutcome } from './events.ts';
 import type { Host } from './host-table.ts';
 import type { Isolation } from './isolation.ts';
-import type { Terms } from './leases.ts';
 import type { Swarm } from './swarm.ts';
 
 /** The child says that this piece from the parent was wrong. */
-type Accusation = Pick<Terms, 'parent' | 'child' | 'swarm' | 'piece'>;
+type Accusation = { readonly parent: Host; readonly child: Host; readonly swarm: Swarm; readonly piece: number };
 
 type Case = {
   readonly parent: Host;
@@ -55,6 +54,7 @@ export class Accusations {
     if (!this.#mayOpen(child)) return;
     this.#cases.add({ parent, swarm, accuser: child.id, next: piece, proved: 0, check: 0, piece: -1, deadline: 0 });
     this.#isolation.exclude(parent, swarm, now, limits.doubtfulExclusionMs);
+    parent.watch();
     if (parent.trust.gaveWrong(child.id, now, limits)) this.#isolation.isolate(parent, 'peer-corrupt', now);
   }
 
@@ -100,10 +100,11 @@ export class Accusations {
     const { parent, swarm, piece } = accused;
     accused.proved++;
     this.#isolation.exclude(parent, swarm, now, limits.exclusionMs);
+    parent.watch();
     if (parent.trust.gaveWrong(`seen ${swarm.content} ${piece}`, now, limits)) {
       this.#isolation.isolate(parent, 'peer-corrupt', now);
     }
-    const peer = swarm.peerOf(parent);
+    const peer = swarm.peerOf(parent.index);
     if (peer >= 0 && !parent.trust.isolated && accused.proved < limits.corruptPieces) {
       const others = [...swarm.rows.bits(peer, 'held')].filter((other) => other !== piece);
       accused.next = others[random.below(others.length)];
@@ -119,6 +120,7 @@ export class Accusations {
     this.#isolation.admit(parent, swarm);
     parent.trust.wrong.lower(accused.accuser, limits.refutedPoints);
     const accuser = hosts.get(accused.accuser);
+    accuser?.watch();
     const once = accuser?.trust.accusedWrongly(parent.id, now, limits) === false;
     if (accuser !== undefined && !once && !accuser.trust.isolated)
       this.#isolation.isolate(accuser, 'false-witness', now);
@@ -137,6 +139,6 @@ export class Accusations {
   }
 
   #stands({ parent, swarm }: Case): boolean {
-    return parent.live && swarm.live && swarm.peerOf(parent) >= 0;
+    return parent.live && swarm.live && swarm.peerOf(parent.index) >= 0;
   }
 }

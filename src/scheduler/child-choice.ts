@@ -5,9 +5,11 @@
  * thousand hosts each of those would be a cache miss.
  */
 import type { Random } from '../base/random.ts';
+import type { Core } from './core.ts';
 import type { Group } from './group.ts';
-import type { Host } from './host-table.ts';
+import type { HostTable } from './host-table.ts';
 import type { Limits } from './limits.ts';
+import { downLine } from './lines.ts';
 import type { Pairs } from './pairs.ts';
 import { NO_PIECE, NO_REPEATS, type PieceChooser } from './piece-choice.ts';
 import { nearness } from './site-distance.ts';
@@ -23,6 +25,7 @@ export class ChildChooser {
   readonly #limits: Limits;
   readonly #random: Random;
   readonly #pairs: Pairs;
+  readonly #hosts: HostTable;
   readonly #pieces: PieceChooser;
   /** The children looked at and their keys; only the first `#count` count. */
   readonly #peers: number[] = [];
@@ -31,31 +34,34 @@ export class ChildChooser {
   readonly #choice: Choice = { child: -1, piece: NO_PIECE };
   #groupTurn = 0;
 
-  constructor(limits: Limits, random: Random, pairs: Pairs, pieces: PieceChooser) {
+  constructor({ limits, random, pairs, hosts }: Core, pieces: PieceChooser) {
     this.#limits = limits;
     this.#random = random;
     this.#pairs = pairs;
+    this.#hosts = hosts;
     this.#pieces = pieces;
   }
 
   /** The returned object is reused by the next call. */
-  choose(swarm: Swarm, parent: Host): Choice | undefined {
-    const peer = swarm.peerOf(parent);
-    if (peer < 0 || swarm.heldCount(peer) === 0) return undefined;
-    const own = swarm.groups.get(parent.idc);
-    if (swarm.groups.size === 1 && !parent.seed) return own === undefined ? undefined : this.#within(swarm, peer, own);
-    const home = parent.seed || own === undefined ? undefined : this.#within(swarm, peer, own);
-    return home ?? this.#abroad(swarm, parent, peer);
+  choose(swarm: Swarm, parent: number): Choice | undefined {
+    if (swarm.heldCount(parent) === 0) return undefined;
+    const seed = swarm.isSeed(parent);
+    const own = swarm.groupOf(parent);
+    const home = seed ? undefined : this.#within(swarm, parent, own);
+    if (home !== undefined || (!seed && swarm.groups.size === 1)) return home;
+    return this.#abroad(swarm, parent);
   }
 
   /** Groups take turns, so that none waits for its imports. */
-  #abroad(swarm: Swarm, parent: Host, peer: number): Choice | undefined {
-    const groups = [...swarm.groups.values()];
+  #abroad(swarm: Swarm, parent: number): Choice | undefined {
+    const groups = swarm.groups.all;
+    const seed = swarm.isSeed(parent);
+    const idc = swarm.idcOf(parent);
     this.#groupTurn++;
     for (let i = 0; i < groups.length; i++) {
       const group = groups[(this.#groupTurn + i) % groups.length];
-      if (group === undefined || (group.idc === parent.idc ? !parent.seed : group.absent === 0)) continue;
-      const choice = this.#within(swarm, peer, group);
+      if (group === undefined || (group.idc === idc ? !seed : group.absent === 0)) continue;
+      const choice = this.#within(swarm, parent, group);
       if (choice !== undefined) return choice;
     }
     return undefined;
@@ -100,20 +106,8 @@ export class ChildChooser {
   #consider(swarm: Swarm, parent: number, child: number): void {
     if (child === parent) return;
     // A failure between them may not be long ago.
-    if (this.#pairs.size > 0 && !this.#mayMeet(swarm, parent, child)) return;
+    if (this.#pairs.size > 0 && !this.#pairs.mayMeet(swarm.hostOf(parent), swarm.hostOf(child))) return;
     this.#peers[this.#count++] = child;
-  }
-
-  #mayMeet(swarm: Swarm, parent: number, child: number): boolean {
-    const giver = swarm.hosts[parent];
-    const taker = swarm.hosts[child];
-    return giver !== undefined && taker !== undefined && this.#pairs.mayMeet(giver, taker);
-  }
-
-  /** A false witness lives off the seed alone, which has others to think of first. */
-  #lastOfAll(swarm: Swarm, child: number): boolean {
-    const host = swarm.hosts[child];
-    return host !== undefined && this.#pairs.isMute(host);
   }
 
   /** Smaller keys go first; nearness only decides between equals. */
@@ -131,10 +125,15 @@ export class ChildChooser {
     for (let i = 0; i < count; i++) {
       const child = peers[i] ?? -1;
       const taken = swarm.takenCount(child);
-      const key = !staggered ? taken : swarm.hosts[child]?.downs === 0 ? -1 : swarm.pieces - taken;
-      if (this.#pairs.size > 0 && this.#lastOfAll(swarm, child)) this.#keys[i] = LAST;
+      const key = !staggered ? taken : this.#hasNothing(swarm, child) ? -1 : swarm.pieces - taken;
+      // A false witness lives off the seed alone, which has others to think of first.
+      if (this.#pairs.size > 0 && this.#pairs.isMute(swarm.hostOf(child))) this.#keys[i] = LAST;
       else this.#keys[i] = count > 1 && swarm.places.mayBeNear(parent, child) ? key - near(swarm, parent, child) : key;
     }
+  }
+
+  #hasNothing(swarm: Swarm, child: number): boolean {
+    return this.#hosts.lines.count(downLine(swarm.hostOf(child))) === 0;
   }
 }
 

@@ -6,8 +6,10 @@ import type { Millis } from '../base/clock.ts';
 import type { Accusations } from './accusations.ts';
 import type { Core } from './core.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import type { Host } from './host-table.ts';
+import { NOBODY, SILENT } from './host-rows.ts';
 import type { Isolation } from './isolation.ts';
+import { NO_LEASE } from './leases.ts';
+import { downLine } from './lines.ts';
 import type { Reports } from './reports.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
@@ -91,27 +93,27 @@ export class Clockwork {
   }
 
   #sweep(swarm: Swarm, now: Millis): void {
+    const { rows, lines } = this.#core.hosts;
     let looks = SWEEP_LOOKS;
     for (const peer of swarm.peers()) {
-      const host = swarm.hosts[peer];
-      if (host === undefined || host.silent || !swarm.unmet(peer)) continue;
-      if (host.downs === 0 && looks > 0) looks -= this.#dispatcher.rescue(swarm, host, looks, now);
-      else if (swarm.pieces - swarm.heldCount(peer) <= HEDGE_PIECES) this.#hedge(swarm, host, now);
+      const host = swarm.hostOf(peer);
+      if (!swarm.unmet(peer) || rows.is(host, SILENT)) continue;
+      if (lines.count(downLine(host)) === 0 && looks > 0) looks -= this.#dispatcher.rescue(swarm, peer, looks);
+      else if (swarm.pieces - swarm.heldCount(peer) <= HEDGE_PIECES) this.#hedge(swarm, peer, now);
     }
   }
 
-  #hedge(swarm: Swarm, child: Host, now: Millis): void {
-    const { limits } = this.#core;
-    for (const lease of [...this.#core.leases.downs(child)]) {
+  #hedge(swarm: Swarm, child: number, now: Millis): void {
+    const { limits, leases } = this.#core;
+    for (const lease of leases.downs(swarm.hostOf(child), swarm)) {
       if (swarm.hedged + 1 > Math.max(1, swarm.delivered * limits.hedgeShare)) return;
-      if (lease.swarm !== swarm || lease.twin !== undefined) continue;
-      if (!swarm.wantsPiece(swarm.peerOf(child), lease.piece)) continue;
-      if (now - lease.startedAt <= limits.hedgeFactor * Math.max(swarm.medianMs, lease.expectedMs)) continue;
-      const parent = this.#dispatcher.parentFor(swarm, child, lease.piece, now);
-      if (parent === undefined || parent === lease.parent) continue;
-      const { childPeer, piece } = lease;
-      const terms = { swarm, parent, child, parentPeer: swarm.peerOf(parent), childPeer, piece };
-      if (this.#transfers.begin(terms, now, lease)) swarm.hedged++;
+      const piece = leases.piece(lease);
+      if (leases.twin(lease) !== NO_LEASE || !swarm.wantsPiece(child, piece)) continue;
+      const expectedMs = Math.max(swarm.medianMs, leases.expectedMs(lease));
+      if (now - leases.startedAt(lease) <= limits.hedgeFactor * expectedMs) continue;
+      const parent = this.#dispatcher.parentFor(swarm, child, piece);
+      if (parent === NOBODY || parent === leases.parentPeer(lease)) continue;
+      if (this.#transfers.hedge(lease, swarm, parent)) swarm.hedged++;
     }
   }
 }

@@ -6,7 +6,8 @@
 import type { Millis } from '../base/clock.ts';
 import { ChildChooser } from './child-choice.ts';
 import type { Core } from './core.ts';
-import type { Host } from './host-table.ts';
+import { HUNGRY, READY, SILENT } from './host-rows.ts';
+import { downLine, upLine } from './lines.ts';
 import { ParentChooser } from './parent-choice.ts';
 import { NO_PIECE, NO_REPEATS, PieceChooser } from './piece-choice.ts';
 import { PoorestFirst } from './poorest-first.ts';
@@ -24,37 +25,43 @@ export class Dispatcher {
   readonly #parents: ParentChooser;
   readonly #pieces: PieceChooser;
   readonly #rematch: Rematch;
-  readonly #order = new PoorestFirst();
+  readonly #order: PoorestFirst;
   /** Reused by `#feed`. */
   readonly #idle: number[] = [];
+  /** The lists that `settle` works on, while those of the core fill again. */
+  #turnParents: number[] = [];
+  #turnChildren: number[] = [];
 
   constructor(core: Core, transfers: Transfers) {
     this.#core = core;
     this.#transfers = transfers;
-    const { limits, random, pairs } = core;
-    this.#pieces = new PieceChooser(limits, random);
-    this.#children = new ChildChooser(limits, random, pairs, this.#pieces);
-    this.#parents = new ParentChooser(limits, random, pairs, this.#pieces);
+    this.#pieces = new PieceChooser(core);
+    this.#children = new ChildChooser(core, this.#pieces);
+    this.#parents = new ParentChooser(core, this.#pieces);
+    this.#order = new PoorestFirst(core.hosts.rows, core.swarmsOf);
     this.#rematch = new Rematch(core, transfers, (swarm, parent, child) =>
       this.#useful(swarm, parent, child, NO_REPEATS),
     );
   }
 
-  settle(now: Millis): void {
-    const { ready } = this.#core;
-    this.#core.fresh.length = 0;
+  settle(): void {
+    const { ready, hosts, fresh } = this.#core;
+    fresh.length = 0;
     this.#rematch.begin();
     while (!ready.empty) {
-      const children = ready.children;
-      const parents = ready.parents;
-      ready.children = [];
-      ready.parents = [];
-      for (const child of children) child.hungry = false;
-      for (const parent of parents) parent.ready = false;
-      for (const child of children) this.#read(child, now);
-      for (const parent of this.#order.sort(parents, this.#core.swarmsOf)) this.#serve(parent, now);
-      for (const child of children) this.#feed(child, now);
-      for (const child of children) this.#exchange(child, now);
+      const { children, parents } = ready;
+      ready.children = this.#turnChildren;
+      ready.parents = this.#turnParents;
+      for (const child of children) hosts.rows.set(child, HUNGRY, false);
+      for (const parent of parents) hosts.rows.set(parent, READY, false);
+      for (const child of children) this.#read(child);
+      for (const parent of this.#order.sort(parents)) this.#serve(parent);
+      for (const child of children) this.#feed(child);
+      for (const child of children) this.#exchange(child);
+      children.length = 0;
+      parents.length = 0;
+      this.#turnChildren = children;
+      this.#turnParents = parents;
     }
   }
 
@@ -62,93 +69,92 @@ export class Dispatcher {
    * Feeds a child that the samples have missed: every parent with room is in the swarm's idle list. Looks at `looks` of
    * them at most and returns how many it has looked at.
    */
-  rescue(swarm: Swarm, child: Host, looks: number, now: Millis): number {
-    const childPeer = swarm.peerOf(child);
+  rescue(swarm: Swarm, childPeer: number, looks: number): number {
     let looked = 0;
     for (let peer = swarm.idle.first; peer >= 0 && looked < looks; peer = swarm.idle.after(peer)) {
       looked++;
-      const parent = swarm.hosts[peer];
-      if (parent === undefined || peer === childPeer || !this.#canGive(swarm, parent, peer)) continue;
-      const piece = this.#useful(swarm, peer, childPeer, this.#pieces.repeatBefore(swarm, now));
+      if (peer === childPeer || !this.#canGive(swarm, peer)) continue;
+      const piece = this.#useful(swarm, peer, childPeer, this.#pieces.repeatBefore(swarm));
       if (piece === NO_PIECE) continue;
-      this.#transfers.begin({ swarm, parent, child, parentPeer: peer, childPeer, piece }, now);
+      this.#transfers.begin(swarm, peer, childPeer, piece);
       break;
     }
     return looked;
   }
 
-  /** A second parent for a piece that is late. */
-  parentFor(swarm: Swarm, child: Host, piece: number, now: Millis): Host | undefined {
-    return this.#parents.choose({ swarm, child, piece }, now);
+  /** A second parent for a piece that is late; NOBODY = there is none. */
+  parentFor(swarm: Swarm, childPeer: number, piece: number): number {
+    return this.#parents.choose(swarm, childPeer, piece);
   }
 
   /** Gives until the window is full or nobody wants anything. Tasks take turns by bytes. */
-  #serve(parent: Host, now: Millis): void {
-    if (!parent.serves) return;
-    const { limits } = this.#core;
-    const swarms = this.#core.swarmsOf.of(parent);
-    for (let misses = 0; misses < swarms.active.length; ) {
-      const swarm = swarms.current;
+  #serve(parent: number): void {
+    const { swarmsOf, hosts } = this.#core;
+    for (let misses = 0; misses < swarmsOf.activeCount(parent); ) {
+      const swarm = swarmsOf.current(parent);
       if (swarm === undefined) return;
-      if (!parent.hasUpRoom(swarm.pieceSize, limits)) {
-        parent.up.filled();
+      const parentPeer = swarm.peerOf(parent);
+      if (!swarm.serves(parentPeer)) {
+        misses++;
+        swarmsOf.pass(parent);
+        continue;
+      }
+      if (!hosts.hasUpRoom(parent, swarm.pieceSize)) {
+        hosts.lines.filled(upLine(parent));
         return;
       }
-      const parentPeer = swarm.peerOf(parent);
-      const choice = swarm.serves(parentPeer) ? this.#children.choose(swarm, parent) : undefined;
-      const child = choice === undefined ? undefined : swarm.hosts[choice.child];
-      if (choice === undefined || child === undefined) {
+      const choice = this.#children.choose(swarm, parentPeer);
+      if (choice === undefined) {
         // Who holds nothing is woken by its first piece.
-        if (swarm.heldCount(parentPeer) > 0 && swarm.serves(parentPeer)) swarm.idle.add(parentPeer);
+        if (swarm.heldCount(parentPeer) > 0) swarm.idle.add(parentPeer);
         misses++;
-        swarms.pass();
+        swarmsOf.pass(parent);
         continue;
       }
       misses = 0;
-      const { child: childPeer, piece } = choice;
-      if (!this.#transfers.begin({ swarm, parent, child, parentPeer, childPeer, piece }, now)) return;
-      if (!child.hasDownRoom(swarm.pieceSize, limits)) child.down.filled();
-      swarms.gave(swarm.pieceSize);
+      const { child, piece } = choice;
+      if (!this.#transfers.begin(swarm, parentPeer, child, piece)) return;
+      if (swarm.full(child)) hosts.lines.filled(downLine(swarm.hostOf(child)));
+      swarmsOf.gave(parent, swarm.pieceSize);
     }
   }
 
   /** Idle parents get another look when a child needs something; the seed, which may repeat a piece here, is the last. */
-  #feed(child: Host, now: Millis): void {
-    const { limits } = this.#core;
-    for (const swarm of this.#core.swarmsOf.of(child).active) {
-      if (swarm.idle.size === 0) continue;
+  #feed(child: number): void {
+    const { limits, swarmsOf } = this.#core;
+    for (let i = 0; i < swarmsOf.activeCount(child); i++) {
+      const swarm = swarmsOf.active(child, i);
+      if (swarm === undefined || swarm.idle.size === 0) continue;
       const peer = swarm.peerOf(child);
-      if (!swarm.wantsMore(peer)) continue;
+      if (!swarm.isNeedy(peer)) continue;
       this.#someIdle(swarm, swarm.size <= limits.poorestFirstHosts ? limits.poorestFirstHosts : IDLE_LOOKS);
       for (let gave = true; gave; ) {
         gave = false;
         for (const parent of this.#idle) {
-          if (!child.hasDownRoom(swarm.pieceSize, limits)) return;
-          if (parent !== peer && this.#give(swarm, parent, peer, now)) gave = true;
+          if (swarm.full(peer)) return;
+          if (parent !== peer && this.#give(swarm, parent, peer)) gave = true;
         }
       }
     }
   }
 
   /** One piece from an idle parent. */
-  #give(swarm: Swarm, parentPeer: number, childPeer: number, now: Millis): boolean {
-    const parent = swarm.hosts[parentPeer];
-    const child = swarm.hosts[childPeer];
-    if (parent === undefined || child === undefined || !this.#canGive(swarm, parent, parentPeer)) {
+  #give(swarm: Swarm, parentPeer: number, childPeer: number): boolean {
+    if (!this.#canGive(swarm, parentPeer)) {
       swarm.idle.delete(parentPeer);
       return false;
     }
-    const repeatBefore = parent.seed ? this.#pieces.repeatWithinBudget(swarm, now) : NO_REPEATS;
+    const repeatBefore = swarm.isSeed(parentPeer) ? this.#pieces.repeatWithinBudget(swarm) : NO_REPEATS;
     const piece = this.#useful(swarm, parentPeer, childPeer, repeatBefore);
     if (piece === NO_PIECE) return false;
     // To the end of the line, so that others are looked at first the next time.
     swarm.idle.delete(parentPeer);
     swarm.idle.add(parentPeer);
-    return this.#transfers.begin({ swarm, parent, child, parentPeer, childPeer, piece }, now);
+    return this.#transfers.begin(swarm, parentPeer, childPeer, piece);
   }
 
-  #canGive(swarm: Swarm, parent: Host, peer: number): boolean {
-    return swarm.serves(peer) && parent.hasUpRoom(swarm.pieceSize, this.#core.limits);
+  #canGive(swarm: Swarm, peer: number): boolean {
+    return swarm.serves(peer) && this.#core.hosts.hasUpRoom(swarm.hostOf(peer), swarm.pieceSize);
   }
 
   /** Fills `#idle` with at most `looks` of the swarm's idle hosts, and after them its idle seeds. */
@@ -156,43 +162,42 @@ export class Dispatcher {
     const some = this.#idle;
     some.length = 0;
     for (let peer = swarm.idle.first; peer >= 0 && some.length < looks; peer = swarm.idle.after(peer)) {
-      if (swarm.hosts[peer]?.seed === false) some.push(peer);
+      if (!swarm.isSeed(peer)) some.push(peer);
     }
     for (const seed of swarm.seeds) if (swarm.idle.has(seed)) some.push(seed);
   }
 
-  #exchange(child: Host, now: Millis): void {
-    if (child.downs > 0 || child.silent || this.#core.fresh.length === 0) return;
-    for (const swarm of this.#core.swarmsOf.of(child).active) {
-      if (swarm.wantsMore(swarm.peerOf(child)) && this.#rematch.try(swarm, child, now)) return;
+  #exchange(child: number): void {
+    const { swarmsOf, hosts, fresh } = this.#core;
+    if (fresh.length === 0 || hosts.lines.count(downLine(child)) > 0 || hosts.rows.is(child, SILENT)) return;
+    for (let i = 0; i < swarmsOf.activeCount(child); i++) {
+      const swarm = swarmsOf.active(child, i);
+      if (swarm === undefined) continue;
+      const peer = swarm.peerOf(child);
+      if (swarm.wantsMore(peer) && this.#rematch.try(swarm, peer)) return;
     }
   }
 
   #useful(swarm: Swarm, parent: number, child: number, repeatBefore: Millis): number {
     const { pairs } = this.#core;
-    if (pairs.size > 0) {
-      const giver = swarm.hosts[parent];
-      const taker = swarm.hosts[child];
-      if (giver === undefined || taker === undefined || !pairs.mayMeet(giver, taker)) return NO_PIECE;
-    }
+    if (pairs.size > 0 && !pairs.mayMeet(swarm.hostOf(parent), swarm.hostOf(child))) return NO_PIECE;
     return this.#pieces.choose(swarm, parent, child, repeatBefore);
   }
 
   /** A reader's window goes first: its missing pieces in order, each from the parent that is done first. */
-  #read(child: Host, now: Millis): void {
-    const { limits } = this.#core;
-    for (const swarm of this.#core.swarmsOf.of(child).active) {
-      if (swarm.windows.size === 0) continue;
+  #read(child: number): void {
+    const { swarmsOf, hosts } = this.#core;
+    for (let i = 0; i < swarmsOf.activeCount(child); i++) {
+      const swarm = swarmsOf.active(child, i);
+      if (swarm === undefined || swarm.windows.size === 0) continue;
       const peer = swarm.peerOf(child);
       const window = swarm.windows.of(peer);
       if (window === undefined || !swarm.wantsMore(peer)) continue;
       const end = Math.min(window.from + window.count, swarm.pieces);
-      for (let piece = window.from; piece < end && child.hasDownRoom(swarm.pieceSize, limits); piece++) {
+      for (let piece = window.from; piece < end && hosts.hasDownRoom(child, swarm.pieceSize); piece++) {
         if (swarm.rows.taken(peer, piece) || swarm.copies.holders(piece) === 0) continue;
-        const parent = this.#parents.choose({ swarm, child, piece }, now);
-        if (parent === undefined) continue;
-        const terms = { swarm, parent, child, parentPeer: swarm.peerOf(parent), childPeer: peer, piece };
-        this.#transfers.begin(terms, now);
+        const parent = this.#parents.choose(swarm, peer, piece);
+        if (parent >= 0) this.#transfers.begin(swarm, parent, peer, piece);
       }
     }
   }

@@ -46,3 +46,43 @@ export class Group {
     this.#copies = copies;
   }
 }
+
+/** The groups of one swarm: those in which somebody is, in the order in which they came. */
+export class Groups {
+  readonly #byIdc: (Group | undefined)[] = [];
+  readonly #all: Group[] = [];
+
+  get size(): number {
+    return this.#all.length;
+  }
+
+  get all(): readonly Group[] {
+    return this.#all;
+  }
+
+  get needy(): number {
+    let needy = 0;
+    for (const group of this.#all) needy += group.needy.length;
+    return needy;
+  }
+
+  get(idc: number): Group | undefined {
+    return this.#byIdc[idc];
+  }
+
+  /** Makes it when it is not there. */
+  of(idc: number, pieces: number): Group {
+    return this.#byIdc[idc] ?? this.#add(new Group(idc, pieces));
+  }
+
+  delete(group: Group): void {
+    this.#byIdc[group.idc] = undefined;
+    this.#all.splice(this.#all.indexOf(group), 1);
+  }
+
+  #add(group: Group): Group {
+    this.#byIdc[group.idc] = group;
+    this.#all.push(group);
+    return group;
+  }
+}

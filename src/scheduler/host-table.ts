@@ -1,49 +1,39 @@
 /**
- * The hosts that are here, each with what it has outstanding in all swarms together. Slots belong to the host, not to the
- * swarm: that is what makes several tasks share one uplink.
+ * The hosts that are here. What every decision reads of them are numbers, in `HostRows` and `Lines`, by the host's index; the object of a host
+ * has what is asked seldom, and a name for each of the numbers. Room belongs to the host, not to the swarm: that is what makes several tasks
+ * share one uplink.
  */
 import type { Millis } from '../base/clock.ts';
 import type { Site } from '../protocol/host.ts';
 import type { ContentId, HostId } from '../protocol/ids.ts';
+import { HostRows, SEED, SILENT, WATCHED } from './host-rows.ts';
 import type { Limits } from './limits.ts';
-import { childWindow, Line, Mean, parentWindow, type RateMeter } from './rates.ts';
+import { childWindow, parentWindow } from './line-windows.ts';
+import { downLine, Lines, upLine } from './lines.ts';
 import { Place } from './site-distance.ts';
 import type { Trust } from './trust.ts';
 import { TrustBook } from './trust-book.ts';
 
 const NOWHERE: Site = { idc: '', location: '', machine: '' };
+const NO_ID = '' as HostId;
 
 export class Host {
   readonly id: HostId;
   readonly index: number;
+  readonly trust: Trust;
+  readonly #rows: HostRows;
   #site = NOWHERE;
   place = new Place(NOWHERE);
-  /** Number of the IDC; hosts of one number feed each other. */
-  idc = 0;
-  seed = false;
   uploads = true;
-  /** Still in the table: an object that outlives its host must not be scheduled. */
+  /** Still in the table: the row of a host that has left may be another's. */
   live = true;
-  /** What is outstanding, kept by Leases. */
-  ups = 0;
-  downs = 0;
-  upBytes = 0;
-  downBytes = 0;
-  readonly upLine = new Line();
-  readonly downLine = new Line();
-  /** How long what it gets is on its way, as its parents' queues promise. */
-  readonly flight = new Mean();
-  readonly trust: Trust;
-  /** When it last gave something whole. */
-  deliveredAt: Millis = Number.NEGATIVE_INFINITY;
-  /** Nothing is heard of it at the moment: nothing new begins at it, and what it holds counts. */
-  silent = false;
-  /** Its number in the swarm that was asked last; kept by Swarm. */
-  lastSwarm: object | undefined = undefined;
-  lastPeer = -1;
-  /** In a queue of the dispatcher. */
-  ready = false;
-  hungry = false;
+
+  constructor(id: HostId, index: number, trust: Trust, rows: HostRows) {
+    this.id = id;
+    this.index = index;
+    this.trust = trust;
+    this.#rows = rows;
+  }
 
   get site(): Site {
     return this.#site;
@@ -54,18 +44,25 @@ export class Host {
     this.place = new Place(site);
   }
 
-  get up(): RateMeter {
-    return this.upLine.rate;
+  /** Number of the IDC; hosts of one number feed each other. */
+  get idc(): number {
+    return this.#rows.idc(this.index);
   }
 
-  get down(): RateMeter {
-    return this.downLine.rate;
+  get seed(): boolean {
+    return this.#rows.is(this.index, SEED);
   }
 
-  constructor(id: HostId, index: number, trust: Trust) {
-    this.id = id;
-    this.index = index;
-    this.trust = trust;
+  set seed(seed: boolean) {
+    this.#rows.set(this.index, SEED, seed);
+  }
+
+  get silent(): boolean {
+    return this.#rows.is(this.index, SILENT);
+  }
+
+  set silent(silent: boolean) {
+    this.#rows.set(this.index, SILENT, silent);
   }
 
   /** Gives pieces at all: the copies of others are no source for anybody. */
@@ -77,40 +74,14 @@ export class Host {
     return this.serves && (this.trust.excluded.size === 0 || !this.trust.excluded.has(content));
   }
 
-  hasUpRoom(pieceSize: number, limits: Limits): boolean {
-    if (this.silent) return false;
-    if (this.ups === 0) return true;
-    if (this.trust.probation) return false;
-    const window = parentWindow(this.upLine, pieceSize, limits, this.seed);
-    return this.upBytes + pieceSize <= (this.trust.limited ? window * limits.limitedShare : window);
+  /** Something may be held against it from now on: its trust is asked until it is clean again. */
+  watch(): void {
+    if (this.live) this.#rows.set(this.index, WATCHED, true);
   }
 
-  hasDownRoom(pieceSize: number, limits: Limits): boolean {
-    if (this.silent) return false;
-    if (this.downs === 0) return true;
-    return this.downBytes + pieceSize <= childWindow(this.downLine, this.flight, pieceSize, limits);
+  get watched(): boolean {
+    return this.#rows.is(this.index, WATCHED);
   }
-
-  /** When the last byte of what is outstanding at it, and of `bytes` more, is expected; from now on. */
-  expectedUpMs(bytes: number, limits: Limits): Millis {
-    return ((this.upBytes + bytes) * 1000) / (this.up.rate || limits.assumedBytesPerSecond);
-  }
-
-  expectedDownMs(bytes: number, limits: Limits): Millis {
-    return ((this.downBytes + bytes) * 1000) / (this.down.rate || limits.assumedBytesPerSecond);
-  }
-}
-
-/**
- * When a piece of `bytes` is through at the latest, if all goes well: transfers that begin later share both links with this one,
- * so the whole windows count, not only what is outstanding now.
- */
-export function latestMs(parent: Host, child: Host, bytes: number, limits: Limits): Millis {
-  const up = Math.max(parent.upBytes + bytes, parentWindow(parent.upLine, bytes, limits, parent.seed));
-  const down = Math.max(child.downBytes + bytes, childWindow(child.downLine, child.flight, bytes, limits));
-  const upRate = parent.up.rate || limits.assumedBytesPerSecond;
-  const downRate = child.down.rate || limits.assumedBytesPerSecond;
-  return Math.max(up / upRate, down / downRate) * 1000;
 }
 
 export class HostTable {
@@ -119,15 +90,17 @@ export class HostTable {
   readonly #free: number[] = [];
   readonly #idcs = new Map<string, { number: number; hosts: number }>();
   readonly #freeIdcs: number[] = [];
-  readonly #maxIdcs: number;
+  readonly #limits: Limits;
+  readonly #ids: HostId[] = [];
+  readonly rows = new HostRows();
+  readonly lines = new Lines();
   /** What is remembered of hosts that are not here. */
   readonly book: TrustBook;
 
   constructor(limits: Limits) {
-    const { maxIdcs } = limits;
-    this.#maxIdcs = maxIdcs;
+    this.#limits = limits;
     this.book = new TrustBook(limits);
-    for (let number = maxIdcs - 1; number > 0; number--) this.#freeIdcs.push(number);
+    for (let number = limits.maxIdcs - 1; number > 0; number--) this.#freeIdcs.push(number);
   }
 
   get size(): number {
@@ -146,12 +119,20 @@ export class HostTable {
     return this.#slots[index];
   }
 
+  /** '' when there is none. */
+  idOf(index: number): HostId {
+    return this.#ids[index] ?? NO_ID;
+  }
+
   add(id: HostId, site: Site): Host {
     const index = this.#free.pop() ?? this.#slots.length;
-    const host = new Host(id, index, this.book.take(id));
+    this.rows.open(index);
+    for (const line of [upLine(index), downLine(index)]) this.lines.open(line);
+    const host = new Host(id, index, this.book.take(id), this.rows);
     host.site = site;
-    host.idc = this.#enter(site.idc);
+    this.rows.setIdc(index, this.#enter(site.idc));
     this.#slots[index] = host;
+    this.#ids[index] = id;
     this.#byId.set(id, host);
     return host;
   }
@@ -160,9 +141,60 @@ export class HostTable {
     host.live = false;
     this.#leave(host.site.idc);
     this.#slots[host.index] = undefined;
+    this.#ids[host.index] = NO_ID;
+    this.rows.clear(host.index);
     this.#free.push(host.index);
     this.#byId.delete(host.id);
     this.book.keep(host.id, host.trust);
+  }
+
+  // Room.
+
+  hasUpRoom(host: number, pieceSize: number): boolean {
+    const { rows, lines } = this;
+    if (rows.is(host, SILENT)) return false;
+    const line = upLine(host);
+    if (lines.count(line) === 0) return true;
+    let window = this.#upWindow(host, pieceSize);
+    if (rows.is(host, WATCHED)) {
+      const trust = this.#slots[host]?.trust;
+      if (trust?.probation === true) return false;
+      if (trust?.limited === true) window *= this.#limits.limitedShare;
+    }
+    return lines.bytes(line) + pieceSize <= window;
+  }
+
+  hasDownRoom(host: number, pieceSize: number): boolean {
+    const { lines } = this;
+    if (this.rows.is(host, SILENT)) return false;
+    const line = downLine(host);
+    if (lines.count(line) === 0) return true;
+    return lines.bytes(line) + pieceSize <= childWindow(lines, line, pieceSize, this.#limits);
+  }
+
+  /** When the last byte of what is outstanding on the line, and of `bytes` more, is expected; from now on. */
+  expectedMs(line: number, bytes: number): Millis {
+    return ((this.lines.bytes(line) + bytes) * 1000) / this.#rate(line);
+  }
+
+  /**
+   * When a piece of `bytes` is through at the latest, if all goes well: transfers that begin later share both links with this one,
+   * so the whole windows count, not only what is outstanding now.
+   */
+  latestMs(parent: number, child: number, bytes: number): Millis {
+    const { lines } = this;
+    const [from, to] = [upLine(parent), downLine(child)];
+    const up = Math.max(lines.bytes(from) + bytes, this.#upWindow(parent, bytes));
+    const down = Math.max(lines.bytes(to) + bytes, childWindow(lines, to, bytes, this.#limits));
+    return Math.max(up / this.#rate(from), down / this.#rate(to)) * 1000;
+  }
+
+  #upWindow(host: number, pieceSize: number): number {
+    return parentWindow(this.lines, upLine(host), pieceSize, this.#limits);
+  }
+
+  #rate(line: number): number {
+    return this.lines.rate(line) || this.#limits.assumedBytesPerSecond;
   }
 
   /** Number 0 is "no data centre said", and all those for which there was no number left. */
@@ -186,9 +218,5 @@ export class HostTable {
     if (known.hosts > 0) return;
     this.#idcs.delete(idc);
     this.#freeIdcs.push(known.number);
-  }
-
-  get idcLimit(): number {
-    return this.#maxIdcs;
   }
 }

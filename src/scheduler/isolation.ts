@@ -30,7 +30,7 @@ export class Isolation {
   release(host: Host): void {
     const contents = [...host.trust.excluded.keys()];
     host.trust.pardon();
-    this.#core.pairs.mute(host, false);
+    this.#core.pairs.mute(host.index, false);
     this.#core.isolated.delete(host);
     this.#core.excluded.delete(host);
     for (const content of contents) this.#core.out.push({ type: 'admitted', host: host.id, content });
@@ -64,14 +64,13 @@ export class Isolation {
     const until = now + forMs;
     const before = excluded.get(swarm.content);
     if (before !== undefined && before >= until) return;
+    host.watch();
     excluded.set(swarm.content, until);
     this.#core.excluded.add(host);
     if (before !== undefined) return;
     this.#core.out.push({ type: 'excluded', host: host.id, content: swarm.content, until });
-    swarm.setServes(swarm.peerOf(host), false);
-    for (const lease of this.#core.leases.ups(host).filter((own) => own.swarm === swarm)) {
-      this.#transfers.dropped(lease, true);
-    }
+    swarm.setServes(swarm.peerOf(host.index), false);
+    for (const lease of this.#core.leases.ups(host.index, swarm)) this.#transfers.dropped(lease, true);
   }
 
   admit(host: Host, swarm: Swarm): void {
@@ -85,8 +84,9 @@ export class Isolation {
       if (host.live && host.trust.until > now) continue;
       isolated.delete(host);
       if (!host.live) continue;
+      host.watch();
       host.trust.paroled();
-      this.#core.pairs.mute(host, false);
+      this.#core.pairs.mute(host.index, false);
       this.#membership.updateServing(host);
     }
     for (const host of excluded) this.#admitAfter(host, now);
@@ -115,8 +115,9 @@ export class Isolation {
   #isolate(host: Host, reason: IsolationReason, now: Millis, forMs: Millis | null, note?: string): void {
     const { isolated, out, pairs } = this.#core;
     if (host.seed) return;
+    host.watch();
     host.trust.isolate(reason, now, forMs, note);
-    pairs.mute(host, host.trust.mute);
+    pairs.mute(host.index, host.trust.mute);
     isolated.add(host);
     out.push({ type: 'isolated', host: host.id, reason, until: host.trust.until });
     this.#membership.updateServing(host);
@@ -136,9 +137,9 @@ export class Isolation {
     this.#core.out.push({ type: 'admitted', host: host.id, content });
     if (host.trust.excluded.size === 0) this.#core.excluded.delete(host);
     const swarm = this.#core.swarms.get(content);
-    const peer = swarm?.peerOf(host) ?? -1;
+    const peer = swarm?.peerOf(host.index) ?? -1;
     if (swarm === undefined || peer < 0 || !host.serves) return;
     swarm.setServes(peer, true);
-    this.#core.ready.wakeParent(host);
+    this.#core.ready.wakeParent(host.index);
   }
 }

@@ -1,18 +1,17 @@
 /**
- * The record of every assignment until it ends, exactly once. Each lease stands in its parent's and in its
- * child's list, so that a host that leaves finds its own in O(own). The id that crosses the wire is slot + turn *
- * SLOTS: a spent id never matches again, and finding a lease needs no map.
+ * The record of every assignment until it ends, exactly once. A lease is its slot: a row of numbers, so that an assignment allocates nothing
+ * and the end of a transfer reads two lines of the processor's cache. The id that crosses the wire is slot + turn * SLOTS: a spent id never
+ * matches again, and finding a lease needs no map. Each lease is linked into its parent's and its child's list, so that a host that leaves
+ * finds its own in O(own).
  *
- * A slot keeps its object for ever: an assignment allocates nothing, and the collector never sees a lease die. So a lease is valid only
- * until it is closed; whoever keeps one longer keeps its id and asks `find`.
+ * A slot is used again: it is valid only until it is closed; whoever keeps one longer keeps its id and asks `find`.
  */
 import type { Millis } from '../base/clock.ts';
 import { TimerWheel } from '../base/timer-wheel.ts';
-import type { ContentId, HostId, LeaseId } from '../protocol/ids.ts';
-import { Host } from './host-table.ts';
-import { DEFAULT_LIMITS } from './limits.ts';
-import { Swarm } from './swarm.ts';
-import { Trust, trustRules } from './trust.ts';
+import type { LeaseId } from '../protocol/ids.ts';
+import type { HostRows } from './host-rows.ts';
+import { downLine, type Lines, upLine } from './lines.ts';
+import type { Swarm } from './swarm.ts';
 
 const SLOTS = 2 ** 21;
 const TURNS = 2 ** 31;
@@ -20,87 +19,47 @@ const TICK_MS = 100;
 const TICKS = 1024;
 /** The turn of a lease that is not open. */
 const CLOSED = 0;
+export const NO_LEASE = -1;
 
-/** What a closed lease is about, so that it keeps nothing in memory that is gone. */
-const NO_SWARM = new Swarm('' as ContentId);
-const NO_HOST = new Host('' as HostId, -1, new Trust(trustRules(DEFAULT_LIMITS)));
+export type Lease = number;
 
-/** What an assignment says. The numbers of the two peers are kept, so that the end of a transfer looks nothing up. */
-export type Terms = {
-  readonly swarm: Swarm;
-  readonly parent: Host;
-  readonly child: Host;
-  readonly parentPeer: number;
-  readonly childPeer: number;
-  readonly piece: number;
-};
+/** A row of whole numbers: what the assignment says, and its neighbours in the two lists. */
+const ROW_BITS = 4;
+const TURN = 0;
+const SWARM = 1;
+const PARENT = 2;
+const CHILD = 3;
+const PARENT_PEER = 4;
+const CHILD_PEER = 5;
+const PIECE = 6;
+/** The other lease of a hedged piece. */
+const TWIN = 7;
+const NEXT_UP = 8;
+const PREV_UP = 9;
+const NEXT_DOWN = 10;
+const PREV_DOWN = 11;
 
-/** Written by Leases alone. */
-export class Lease implements Terms {
-  readonly slot: number;
-  /** When it began and how long it should take: a pair of numbers beside the object, because a number with a fraction is an object too. */
-  readonly #times = new Float64Array(2);
-  turn = CLOSED;
-  swarm = NO_SWARM;
-  parent = NO_HOST;
-  child = NO_HOST;
-  parentPeer = 0;
-  childPeer = 0;
-  piece = 0;
-  bytes = 0;
-  /** The other lease of a hedged piece. */
-  twin: Lease | undefined = undefined;
-  upIndex = 0;
-  downIndex = 0;
-
-  constructor(slot: number) {
-    this.slot = slot;
-  }
-
-  /** 0 = not open. */
-  get id(): LeaseId {
-    return this.turn === CLOSED ? 0 : this.turn * SLOTS + this.slot;
-  }
-
-  get startedAt(): Millis {
-    return this.#times[0] ?? 0;
-  }
-
-  set startedAt(time: Millis) {
-    this.#times[0] = time;
-  }
-
-  get expectedMs(): Millis {
-    return this.#times[1] ?? 0;
-  }
-
-  set expectedMs(ms: Millis) {
-    this.#times[1] = ms;
-  }
-}
-
-const NONE: readonly Lease[] = [];
-
-function listOf(lists: Lease[][], host: Host): Lease[] {
-  const known = lists[host.index];
-  if (known !== undefined) return known;
-  const list: Lease[] = [];
-  lists[host.index] = list;
-  return list;
-}
+/** A row of times and bytes. */
+const TIMES_BITS = 2;
+const STARTED = 0;
+const EXPECTED = 1;
+const BYTES = 2;
 
 export class Leases {
-  readonly #slots: Lease[] = [];
-  readonly #free: number[] = [];
-  /** By the index of the host: what it gives, what it gets. */
-  readonly #ups: Lease[][] = [];
-  readonly #downs: Lease[][] = [];
+  readonly #hosts: HostRows;
+  readonly #lines: Lines;
   readonly #wheel = new TimerWheel(TICK_MS, TICKS);
+  readonly #free: Lease[] = [];
+  #rows = new Int32Array(16 << ROW_BITS);
+  #times = new Float64Array(16 << TIMES_BITS);
+  #slots = 0;
   #turn: number;
   #live = 0;
 
   /** The first turn should differ from one life of the supernode to the next, so that old ids match nothing. */
-  constructor(firstTurn: number) {
+  constructor(hosts: HostRows, lines: Lines, firstTurn: number) {
+    this.#hosts = hosts;
+    this.#lines = lines;
     this.#turn = 1 + (firstTurn % (TURNS / 2));
   }
 
@@ -108,105 +67,189 @@ export class Leases {
     return this.#live;
   }
 
-  /** Undefined when there is no place left. The caller sets when it ends and its twin. */
-  open(terms: Terms, bytes: number, startedAt: Millis): Lease | undefined {
-    const slot = this.#free.pop() ?? this.#slots.length;
-    if (slot >= SLOTS) return undefined;
+  /** NO_LEASE when there is no place left. The caller sets when it ends and its twin. */
+  open(swarm: Swarm, parentPeer: number, childPeer: number, piece: number): Lease {
+    const lease = this.#free.pop() ?? this.#slots;
+    if (lease >= SLOTS) return NO_LEASE;
+    if (lease === this.#slots) this.#addSlot();
     this.#turn = this.#turn + 1 < TURNS ? this.#turn + 1 : 1;
-    let lease = this.#slots[slot];
-    if (lease === undefined) {
-      lease = new Lease(slot);
-      this.#slots[slot] = lease;
-    }
-    const { parent, child } = terms;
-    lease.turn = this.#turn;
-    lease.swarm = terms.swarm;
-    lease.parent = parent;
-    lease.child = child;
-    lease.parentPeer = terms.parentPeer;
-    lease.childPeer = terms.childPeer;
-    lease.piece = terms.piece;
-    lease.bytes = bytes;
-    lease.startedAt = startedAt;
-    lease.upIndex = parent.ups++;
-    lease.downIndex = child.downs++;
-    listOf(this.#ups, parent).push(lease);
-    listOf(this.#downs, child).push(lease);
-    parent.upBytes += bytes;
-    child.downBytes += bytes;
+    const rows = this.#rows;
+    const row = lease << ROW_BITS;
+    rows[row + TURN] = this.#turn;
+    rows[row + SWARM] = swarm.number;
+    rows[row + PARENT] = swarm.hostOf(parentPeer);
+    rows[row + CHILD] = swarm.hostOf(childPeer);
+    rows[row + PARENT_PEER] = parentPeer;
+    rows[row + CHILD_PEER] = childPeer;
+    rows[row + PIECE] = piece;
+    rows[row + TWIN] = NO_LEASE;
+    this.#times[(lease << TIMES_BITS) + BYTES] = swarm.bytesOf(piece);
+    this.#link(lease, row);
     this.#live++;
     return lease;
   }
 
-  /** When it ends without news. */
-  expect(lease: Lease, expectedMs: Millis, deadline: Millis): void {
-    lease.expectedMs = expectedMs;
-    this.#wheel.set(lease.slot, deadline);
+  /** When it began, how long it should take, and when it ends without news. */
+  expect(lease: Lease, startedAt: Millis, expectedMs: Millis, deadline: Millis): void {
+    this.#times[(lease << TIMES_BITS) + STARTED] = startedAt;
+    this.#times[(lease << TIMES_BITS) + EXPECTED] = expectedMs;
+    this.#wheel.set(lease, deadline);
   }
 
   pair(lease: Lease, twin: Lease): void {
-    lease.twin = twin;
-    twin.twin = lease;
+    this.#rows[(lease << ROW_BITS) + TWIN] = twin;
+    this.#rows[(twin << ROW_BITS) + TWIN] = lease;
   }
 
   find(id: LeaseId): Lease | undefined {
     if (!(id >= SLOTS)) return undefined;
     const slot = id % SLOTS;
-    const lease = this.#slots[slot];
-    return lease !== undefined && lease.turn === (id - slot) / SLOTS ? lease : undefined;
+    return slot < this.#slots && this.#rows[(slot << ROW_BITS) + TURN] === (id - slot) / SLOTS ? slot : undefined;
   }
 
   close(lease: Lease): void {
-    if (lease.turn === CLOSED) return;
-    lease.turn = CLOSED;
-    this.#free.push(lease.slot);
-    this.#wheel.clear(lease.slot);
+    const rows = this.#rows;
+    const row = lease << ROW_BITS;
+    if (rows[row + TURN] === CLOSED) return;
+    rows[row + TURN] = CLOSED;
+    this.#free.push(lease);
+    this.#wheel.clear(lease);
     this.#live--;
-    const { parent, child } = lease;
-    parent.upBytes -= lease.bytes;
-    child.downBytes -= lease.bytes;
-    parent.ups--;
-    child.downs--;
-    const ups = listOf(this.#ups, parent);
-    const lastUp = ups.pop();
-    if (lastUp !== undefined && lastUp !== lease) {
-      ups[lease.upIndex] = lastUp;
-      lastUp.upIndex = lease.upIndex;
-    }
-    const downs = listOf(this.#downs, child);
-    const lastDown = downs.pop();
-    if (lastDown !== undefined && lastDown !== lease) {
-      downs[lease.downIndex] = lastDown;
-      lastDown.downIndex = lease.downIndex;
-    }
-    if (lease.twin !== undefined) lease.twin.twin = undefined;
-    lease.twin = undefined;
-    lease.swarm = NO_SWARM;
-    lease.parent = NO_HOST;
-    lease.child = NO_HOST;
+    this.#unlink(lease, row);
+    const twin = rows[row + TWIN] ?? NO_LEASE;
+    if (twin !== NO_LEASE) rows[(twin << ROW_BITS) + TWIN] = NO_LEASE;
+    rows[row + TWIN] = NO_LEASE;
   }
 
-  /** What this host gives; valid until the next change. */
-  ups(host: Host): readonly Lease[] {
-    return this.#ups[host.index] ?? NONE;
+  // What it says.
+
+  isOpen(lease: Lease): boolean {
+    return this.#rows[(lease << ROW_BITS) + TURN] !== CLOSED;
   }
 
-  /** What this host gets; valid until the next change. */
-  downs(host: Host): readonly Lease[] {
-    return this.#downs[host.index] ?? NONE;
+  /** 0 = not open. */
+  id(lease: Lease): LeaseId {
+    const turn = this.#rows[(lease << ROW_BITS) + TURN] ?? CLOSED;
+    return turn === CLOSED ? 0 : turn * SLOTS + lease;
   }
 
-  /** Those that ended without news; they are still open, and closing one opens none. */
-  expired(now: Millis): Lease[] {
+  /** The number of its swarm. */
+  swarm(lease: Lease): number {
+    return this.#rows[(lease << ROW_BITS) + SWARM] ?? -1;
+  }
+
+  parent(lease: Lease): number {
+    return this.#rows[(lease << ROW_BITS) + PARENT] ?? -1;
+  }
+
+  child(lease: Lease): number {
+    return this.#rows[(lease << ROW_BITS) + CHILD] ?? -1;
+  }
+
+  parentPeer(lease: Lease): number {
+    return this.#rows[(lease << ROW_BITS) + PARENT_PEER] ?? -1;
+  }
+
+  childPeer(lease: Lease): number {
+    return this.#rows[(lease << ROW_BITS) + CHILD_PEER] ?? -1;
+  }
+
+  piece(lease: Lease): number {
+    return this.#rows[(lease << ROW_BITS) + PIECE] ?? -1;
+  }
+
+  /** NO_LEASE = it is not hedged. */
+  twin(lease: Lease): Lease {
+    return this.#rows[(lease << ROW_BITS) + TWIN] ?? NO_LEASE;
+  }
+
+  startedAt(lease: Lease): Millis {
+    return this.#times[(lease << TIMES_BITS) + STARTED] ?? 0;
+  }
+
+  expectedMs(lease: Lease): Millis {
+    return this.#times[(lease << TIMES_BITS) + EXPECTED] ?? 0;
+  }
+
+  bytes(lease: Lease): number {
+    return this.#times[(lease << TIMES_BITS) + BYTES] ?? 0;
+  }
+
+  // Lists.
+
+  /** What this host gives, in this swarm or in all. */
+  ups(host: number, swarm?: Swarm): Lease[] {
     const leases: Lease[] = [];
-    for (const slot of this.#wheel.expire(now)) {
-      const lease = this.#slots[slot];
-      if (lease !== undefined && lease.turn !== CLOSED) leases.push(lease);
+    for (let lease = this.#hosts.firstUp(host); lease !== NO_LEASE; lease = this.#at(lease, NEXT_UP)) {
+      if (swarm === undefined || this.swarm(lease) === swarm.number) leases.push(lease);
     }
     return leases;
   }
 
-  isOpen(lease: Lease): boolean {
-    return lease.turn !== CLOSED;
+  /** What this host gets, in this swarm or in all. */
+  downs(host: number, swarm?: Swarm): Lease[] {
+    const leases: Lease[] = [];
+    for (let lease = this.#hosts.firstDown(host); lease !== NO_LEASE; lease = this.#at(lease, NEXT_DOWN)) {
+      if (swarm === undefined || this.swarm(lease) === swarm.number) leases.push(lease);
+    }
+    return leases;
+  }
+
+  /** Those that ended without news; they are still open, and closing one opens none. */
+  expired(now: Millis): Lease[] {
+    return this.#wheel.expire(now).filter((lease) => this.isOpen(lease));
+  }
+
+  #at(lease: Lease, field: number): number {
+    return this.#rows[(lease << ROW_BITS) + field] ?? NO_LEASE;
+  }
+
+  #link(lease: Lease, row: number): void {
+    const rows = this.#rows;
+    const parent = rows[row + PARENT] ?? 0;
+    const child = rows[row + CHILD] ?? 0;
+    const bytes = this.bytes(lease);
+    this.#lines.began(upLine(parent), bytes);
+    this.#lines.began(downLine(child), bytes);
+    const up = this.#hosts.firstUp(parent);
+    rows[row + NEXT_UP] = up;
+    rows[row + PREV_UP] = NO_LEASE;
+    if (up !== NO_LEASE) rows[(up << ROW_BITS) + PREV_UP] = lease;
+    this.#hosts.setFirstUp(parent, lease);
+    const down = this.#hosts.firstDown(child);
+    rows[row + NEXT_DOWN] = down;
+    rows[row + PREV_DOWN] = NO_LEASE;
+    if (down !== NO_LEASE) rows[(down << ROW_BITS) + PREV_DOWN] = lease;
+    this.#hosts.setFirstDown(child, lease);
+  }
+
+  #unlink(lease: Lease, row: number): void {
+    const rows = this.#rows;
+    const parent = rows[row + PARENT] ?? 0;
+    const child = rows[row + CHILD] ?? 0;
+    const bytes = this.bytes(lease);
+    this.#lines.ended(upLine(parent), bytes);
+    this.#lines.ended(downLine(child), bytes);
+    const nextUp = rows[row + NEXT_UP] ?? NO_LEASE;
+    const prevUp = rows[row + PREV_UP] ?? NO_LEASE;
+    if (nextUp !== NO_LEASE) rows[(nextUp << ROW_BITS) + PREV_UP] = prevUp;
+    if (prevUp === NO_LEASE) this.#hosts.setFirstUp(parent, nextUp);
+    else rows[(prevUp << ROW_BITS) + NEXT_UP] = nextUp;
+    const nextDown = rows[row + NEXT_DOWN] ?? NO_LEASE;
+    const prevDown = rows[row + PREV_DOWN] ?? NO_LEASE;
+    if (nextDown !== NO_LEASE) rows[(nextDown << ROW_BITS) + PREV_DOWN] = prevDown;
+    if (prevDown === NO_LEASE) this.#hosts.setFirstDown(child, nextDown);
+    else rows[(prevDown << ROW_BITS) + NEXT_DOWN] = nextDown;
+  }
+
+  #addSlot(): void {
+    this.#slots++;
+    if (this.#slots << ROW_BITS <= this.#rows.length) return;
+    const rows = new Int32Array(this.#rows.length * 2);
+    rows.set(this.#rows);
+    this.#rows = rows;
+    const times = new Float64Array(this.#times.length * 2);
+    times.set(this.#times);
+    this.#times = times;
   }
 }

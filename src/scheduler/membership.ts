@@ -3,7 +3,8 @@ import type { ContentId } from '../protocol/ids.ts';
 import type { Core } from './core.ts';
 import type { SchedulerEvent } from './events.ts';
 import type { Host } from './host-table.ts';
-import { Swarm } from './swarm.ts';
+import { downLine, upLine } from './lines.ts';
+import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
 
 type EventOf<T extends SchedulerEvent['type']> = Extract<SchedulerEvent, { type: T }>;
@@ -18,7 +19,7 @@ export class Membership {
   }
 
   hostJoined(event: EventOf<'host-joined'>): void {
-    const { hosts } = this.#core;
+    const { hosts, swarmsOf, limits } = this.#core;
     let host = hosts.get(event.host);
     if (host !== undefined && (host.site.idc !== event.site.idc || host.seed !== event.seed)) {
       // It stands elsewhere now: nothing that was counted for it is right. Its inventory follows.
@@ -31,12 +32,14 @@ export class Membership {
     }
     if (host.site !== event.site) {
       host.site = event.site;
-      for (const swarm of this.#core.swarmsOf.of(host).all) swarm.places.set(swarm.peerOf(host), host.place);
+      for (const swarm of swarmsOf.all(host.index)) swarm.places.set(swarm.peerOf(host.index), host.place);
     }
     host.seed = event.seed;
-    host.up.configured = positive(event.upBytesPerSecond);
-    host.down.configured = positive(event.downBytesPerSecond);
-    this.#transfers.updateRoom(host);
+    const up = upLine(host.index);
+    hosts.lines.configure(up, positive(event.upBytesPerSecond));
+    hosts.lines.configure(downLine(host.index), positive(event.downBytesPerSecond));
+    hosts.lines.setExtra(up, host.seed ? limits.seedExtraPieces : 0);
+    this.#transfers.updateRoom(host.index);
     if (host.uploads !== event.uploads) {
       host.uploads = event.uploads;
       this.updateServing(host);
@@ -49,7 +52,8 @@ export class Membership {
     const { isolated, excluded, pairs } = this.#core;
     if (host.trust.isolated) isolated.add(host);
     if (host.trust.excluded.size > 0) excluded.add(host);
-    if (host.trust.mute) pairs.mute(host, true);
+    if (host.trust.mute) pairs.mute(host.index, true);
+    if (!host.trust.clean) host.watch();
   }
 
   hostLeft(event: EventOf<'host-left'>): void {
@@ -64,9 +68,8 @@ export class Membership {
       return;
     let swarm = swarms.get(content);
     if (swarm === undefined) {
-      swarm = new Swarm(content);
+      swarm = swarms.add(content);
       swarm.pieceSize = pieceSize;
-      swarms.set(content, swarm);
     }
     if (pieces < swarm.pieces || swarm.pieceSize !== pieceSize || (swarm.final && !final)) return;
     swarm.shape(pieces, lastPieceSize, final);
@@ -75,14 +78,16 @@ export class Membership {
   }
 
   contentClosed(event: EventOf<'content-closed'>): void {
-    const swarm = this.#core.swarms.get(event.content);
+    const { swarms } = this.#core;
+    const swarm = swarms.get(event.content);
     if (swarm === undefined) return;
-    this.#core.swarms.delete(event.content);
+    swarms.remove(swarm);
     for (const peer of [...swarm.peers()]) {
       const host = swarm.hosts[peer];
       if (host !== undefined) this.#takeOut(swarm, host, false);
     }
     swarm.live = false;
+    swarms.retire(swarm);
   }
 
   peerJoined(event: EventOf<'peer-joined'>): void {
@@ -93,10 +98,10 @@ export class Membership {
     const peer = swarm.join(host, event.held, event.wants);
     this.#setWindow(swarm, peer, event.window ?? null);
     this.#updateActive(swarm);
-    const swarms = this.#core.swarmsOf.of(host);
-    swarms.all.add(swarm);
-    if (swarm.wanting > 0) swarms.activate(swarm);
-    this.#transfers.updateRoom(host);
+    const { swarmsOf } = this.#core;
+    swarmsOf.enter(host.index, swarm);
+    if (swarm.wanting > 0) swarmsOf.activate(host.index, swarm);
+    this.#transfers.updateRoom(host.index);
     this.#wakePeer(swarm, peer);
   }
 
@@ -104,7 +109,7 @@ export class Membership {
     const host = this.#core.hosts.get(event.host);
     const swarm = this.#core.swarms.get(event.content);
     if (host === undefined || swarm === undefined) return;
-    const peer = swarm.peerOf(host);
+    const peer = swarm.peerOf(host.index);
     if (peer < 0) return;
     if (!event.keeps) {
       this.#removePeer(swarm, host);
@@ -120,21 +125,21 @@ export class Membership {
     const host = this.#core.hosts.get(event.host);
     const swarm = this.#core.swarms.get(event.content);
     if (host === undefined || swarm === undefined) return;
-    const peer = swarm.peerOf(host);
+    const peer = swarm.peerOf(host.index);
     if (peer < 0) return;
     this.#setWindow(swarm, peer, event.window);
     if (event.wants !== undefined && swarm.wants(peer) !== 'nothing') swarm.setWants(peer, event.wants);
     this.#updateActive(swarm);
-    this.#transfers.updateRoom(host);
+    this.#transfers.updateRoom(host.index);
     this.#wakePeer(swarm, peer);
   }
 
   /** After isolation, release or a change of `uploads`. Leases at a parent that serves no more end. */
   updateServing(host: Host): void {
-    for (const swarm of this.#core.swarmsOf.of(host).all) {
-      swarm.setServes(swarm.peerOf(host), host.servesIn(swarm.content));
+    for (const swarm of this.#core.swarmsOf.all(host.index)) {
+      swarm.setServes(swarm.peerOf(host.index), host.servesIn(swarm.content));
     }
-    if (!host.serves) for (const lease of [...this.#core.leases.ups(host)]) this.#transfers.dropped(lease, true);
+    if (!host.serves) for (const lease of this.#core.leases.ups(host.index)) this.#transfers.dropped(lease, true);
     else this.#wake(host);
   }
 
@@ -143,13 +148,12 @@ export class Membership {
     const active = swarm.wanting > 0;
     if (active === swarm.active) return;
     swarm.active = active;
+    const { swarmsOf } = this.#core;
     for (const peer of swarm.peers()) {
-      const host = swarm.hosts[peer];
-      if (host === undefined) continue;
-      const swarms = this.#core.swarmsOf.of(host);
-      if (!active) swarms.deactivate(swarm);
+      const host = swarm.hostOf(peer);
+      if (!active) swarmsOf.deactivate(host, swarm);
       else {
-        swarms.activate(swarm);
+        swarmsOf.activate(host, swarm);
         if (swarm.heldCount(peer) > 0) swarm.idle.add(peer);
       }
     }
@@ -161,37 +165,31 @@ export class Membership {
   }
 
   #removeHost(host: Host): void {
-    for (const swarm of [...this.#core.swarmsOf.of(host).all]) {
+    for (const swarm of [...this.#core.swarmsOf.all(host.index)]) {
       this.#removePeer(swarm, host);
       this.#updateActive(swarm);
     }
-    this.#core.swarmsOf.forget(host);
-    this.#core.pairs.forget(host);
+    this.#core.swarmsOf.forget(host.index);
+    this.#core.pairs.forget(host.index);
     this.#core.hosts.remove(host);
   }
 
   #removePeer(swarm: Swarm, host: Host): void {
-    if (swarm.peerOf(host) >= 0) this.#takeOut(swarm, host, true);
+    if (swarm.peerOf(host.index) >= 0) this.#takeOut(swarm, host, true);
   }
 
   /** `tell` = the children that it was giving to are to hear of it. */
   #takeOut(swarm: Swarm, host: Host, tell: boolean): void {
-    for (const lease of this.#core.leases.ups(host).filter((own) => own.swarm === swarm)) {
-      this.#transfers.dropped(lease, tell);
-    }
+    for (const lease of this.#core.leases.ups(host.index, swarm)) this.#transfers.dropped(lease, tell);
     this.#dropDowns(swarm, host);
-    const swarms = this.#core.swarmsOf.of(host);
-    swarms.deactivate(swarm);
-    swarms.all.delete(swarm);
-    const peer = swarm.peerOf(host);
+    this.#core.swarmsOf.leave(host.index, swarm);
+    const peer = swarm.peerOf(host.index);
     swarm.idle.delete(peer);
     swarm.leave(peer);
   }
 
   #dropDowns(swarm: Swarm, host: Host): void {
-    for (const lease of this.#core.leases.downs(host).filter((own) => own.swarm === swarm)) {
-      this.#transfers.dropped(lease, false);
-    }
+    for (const lease of this.#core.leases.downs(host.index, swarm)) this.#transfers.dropped(lease, false);
   }
 
   #setWindow(swarm: Swarm, peer: number, window: { from: number; count: number } | null): void {
@@ -200,19 +198,16 @@ export class Membership {
   }
 
   #wakePeer(swarm: Swarm, peer: number): void {
-    const host = swarm.hosts[peer];
-    if (host === undefined) return;
-    if (swarm.unmet(peer)) this.#core.ready.wakeChild(host);
-    if (swarm.heldCount(peer) > 0) this.#core.ready.wakeParent(host);
-    for (const seed of swarm.seeds) {
-      const seedHost = swarm.hosts[seed];
-      if (seedHost !== undefined) this.#core.ready.wakeParent(seedHost);
-    }
+    const { ready } = this.#core;
+    const host = swarm.hostOf(peer);
+    if (swarm.unmet(peer)) ready.wakeChild(host);
+    if (swarm.heldCount(peer) > 0) ready.wakeParent(host);
+    for (const seed of swarm.seeds) ready.wakeParent(swarm.hostOf(seed));
   }
 
   #wake(host: Host): void {
-    this.#core.ready.wakeParent(host);
-    this.#core.ready.wakeChild(host);
+    this.#core.ready.wakeParent(host.index);
+    this.#core.ready.wakeChild(host.index);
   }
 
   swarmOf(content: ContentId): Swarm | undefined {
@@ -225,15 +220,15 @@ export class Membership {
     if (host === undefined || host.silent || host.seed) return;
     host.silent = true;
     const { leases } = this.#core;
-    for (const lease of [...leases.ups(host), ...leases.downs(host)]) this.#transfers.dropped(lease, true);
-    this.#transfers.updateRoom(host);
+    for (const lease of [...leases.ups(host.index), ...leases.downs(host.index)]) this.#transfers.dropped(lease, true);
+    this.#transfers.updateRoom(host.index);
   }
 
   hostHeard(event: EventOf<'host-heard'>): void {
     const host = this.#core.hosts.get(event.host);
     if (host === undefined || !host.silent) return;
     host.silent = false;
-    this.#transfers.updateRoom(host);
+    this.#transfers.updateRoom(host.index);
     this.#wake(host);
   }
 }

@@ -3,54 +3,46 @@
  * child that nobody feeds, a late piece that is hedged. Looks at a few peers, or at all when the swarm is small or the
  * need is great.
  */
-import type { Millis } from '../base/clock.ts';
-import type { Random } from '../base/random.ts';
-import type { Host } from './host-table.ts';
-import type { Limits } from './limits.ts';
-import type { Pairs } from './pairs.ts';
+import type { Core } from './core.ts';
+import { NOBODY } from './host-rows.ts';
+import { upLine } from './lines.ts';
 import type { PieceChooser } from './piece-choice.ts';
 import type { Swarm } from './swarm.ts';
 
-type Wish = { readonly swarm: Swarm; readonly child: Host; readonly piece: number };
-
 export class ParentChooser {
-  readonly #limits: Limits;
-  readonly #random: Random;
-  readonly #pairs: Pairs;
+  readonly #core: Core;
   readonly #pieces: PieceChooser;
 
-  constructor(limits: Limits, random: Random, pairs: Pairs, pieces: PieceChooser) {
-    this.#limits = limits;
-    this.#random = random;
-    this.#pairs = pairs;
+  constructor(core: Core, pieces: PieceChooser) {
+    this.#core = core;
     this.#pieces = pieces;
   }
 
-  /** The holder with room that would be done first; undefined when none was found. */
-  choose(wish: Wish, now: Millis): Host | undefined {
-    const { swarm } = wish;
-    let best: Host | undefined;
+  /** The holder with room that would be done first; NOBODY when none was found. */
+  choose(swarm: Swarm, child: number, piece: number): number {
+    const { limits, random, hosts } = this.#core;
+    let best = NOBODY;
     let bestMs = Number.POSITIVE_INFINITY;
     const look = (peer: number): void => {
-      const host = swarm.hosts[peer];
-      if (host === undefined || (host.seed && best !== undefined) || !this.#fits(wish, host, peer, now)) return;
-      const ms = host.expectedUpMs(swarm.pieceSize, this.#limits);
+      if ((best !== NOBODY && swarm.isSeed(peer)) || !this.#fits(swarm, peer, child, piece)) return;
+      const ms = hosts.expectedMs(upLine(swarm.hostOf(peer)), swarm.pieceSize);
       if (ms >= bestMs) return;
-      best = host;
+      best = peer;
       bestMs = ms;
     };
     const slots = swarm.hosts.length;
-    if (slots <= this.#limits.smallSwarm * 2) for (let peer = 0; peer < slots; peer++) look(peer);
-    else for (let i = 0; i < this.#limits.samples * 2; i++) look(this.#random.below(slots));
+    if (slots <= limits.smallSwarm * 2) for (let peer = 0; peer < slots; peer++) look(peer);
+    else for (let i = 0; i < limits.samples * 2; i++) look(random.below(slots));
     // The seed comes last, so that hosts give what they can.
-    if (best === undefined) for (const seed of swarm.seeds) look(seed);
+    if (best === NOBODY) for (const seed of swarm.seeds) look(seed);
     return best;
   }
 
-  #fits({ swarm, child, piece }: Wish, host: Host, peer: number, now: Millis): boolean {
-    if (host === child || !swarm.rows.held(peer, piece) || !swarm.serves(peer)) return false;
-    if (!host.hasUpRoom(swarm.pieceSize, this.#limits) || !this.#pairs.mayMeet(host, child)) return false;
-    const repeatBefore = this.#pieces.repeatWithinBudget(swarm, now);
-    return this.#pieces.allows({ swarm, parent: peer, child: swarm.peerOf(child) }, piece, repeatBefore);
+  #fits(swarm: Swarm, parent: number, child: number, piece: number): boolean {
+    const { hosts, pairs } = this.#core;
+    const host = swarm.hostOf(parent);
+    if (host === NOBODY || parent === child || !swarm.rows.held(parent, piece) || !swarm.serves(parent)) return false;
+    if (!hosts.hasUpRoom(host, swarm.pieceSize) || !pairs.mayMeet(host, swarm.hostOf(child))) return false;
+    return this.#pieces.allows(swarm, parent, child, piece);
   }
 }

@@ -9,27 +9,31 @@
 import type { Millis } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
+import type { Core } from './core.ts';
 import type { Group } from './group.ts';
 import type { Limits } from './limits.ts';
+import type { Pairs } from './pairs.ts';
 import type { Swarm } from './swarm.ts';
 
 export const NO_PIECE = -1;
 /** The seed repeats nothing. */
 export const NO_REPEATS = Number.NEGATIVE_INFINITY;
 
-export type Pair = { readonly swarm: Swarm; readonly parent: number; readonly child: number };
-
 export class PieceChooser {
+  readonly #core: Core;
   readonly #limits: Limits;
   readonly #random: Random;
+  readonly #pairs: Pairs;
   /** Only pieces without a copy in this group may pass … */
   #importInto: Group | undefined;
   /** … or those that the seed first gave before this time, and the hosts have not passed on since. */
   #repeatBefore: Millis = NO_REPEATS;
 
-  constructor(limits: Limits, random: Random) {
-    this.#limits = limits;
-    this.#random = random;
+  constructor(core: Core) {
+    this.#core = core;
+    this.#limits = core.limits;
+    this.#random = core.random;
+    this.#pairs = core.pairs;
   }
 
   /** The piece that this peer would give that one; `repeatBefore` = the seed gives again what it gave before this time. */
@@ -41,25 +45,25 @@ export class PieceChooser {
       const piece = this.#ofWindow(swarm, parent, child, window);
       if (piece !== NO_PIECE || swarm.wants(child) === 'window') return piece;
     }
-    if (!swarm.rows.anyFor(parent, child)) return NO_PIECE;
-    return this.#rarest(swarm, parent, child);
+    if (!swarm.rows.meet(parent, child)) return NO_PIECE;
+    return this.#rarest(swarm, parent);
   }
 
-  /** Whether this very piece may pass between the two; that the parent holds it is the caller's to know. */
-  allows({ swarm, parent, child }: Pair, piece: number, repeatBefore: Millis): boolean {
-    this.#meet(swarm, parent, child, repeatBefore);
+  /** Whether this very piece may pass between the two, within the budget of repeats; that the parent holds it is the caller's to know. */
+  allows(swarm: Swarm, parent: number, child: number, piece: number): boolean {
+    this.#meet(swarm, parent, child, this.repeatWithinBudget(swarm));
     return this.#mayEnter(swarm, piece);
   }
 
   /** For a seed that may repeat: pieces given before this time. */
-  repeatBefore(swarm: Swarm, now: Millis): Millis {
-    return now - Math.max(this.#limits.repeatAfterMs, this.#limits.repeatFactor * swarm.medianMs);
+  repeatBefore(swarm: Swarm): Millis {
+    return this.#core.now - Math.max(this.#limits.repeatAfterMs, this.#limits.repeatFactor * swarm.medianMs);
   }
 
   /** As `repeatBefore`, within the budget: the seed's link is often the fastest, and would do what the hosts are there for. */
-  repeatWithinBudget(swarm: Swarm, now: Millis): Millis {
+  repeatWithinBudget(swarm: Swarm): Millis {
     const within = swarm.repeated + 1 <= Math.max(1, swarm.delivered * this.#limits.repeatShare);
-    return within ? this.repeatBefore(swarm, now) : NO_REPEATS;
+    return within ? this.repeatBefore(swarm) : NO_REPEATS;
   }
 
   /**
@@ -68,13 +72,11 @@ export class PieceChooser {
    * while: when their own uplinks are the narrow place, its uplink is one more.
    */
   #meet(swarm: Swarm, parent: number, child: number, repeatBefore: Millis): void {
-    const giver = swarm.hosts[parent];
-    const taker = swarm.hosts[child];
     this.#importInto = undefined;
-    if (giver === undefined || taker === undefined) return;
-    const foreign = giver.idc !== taker.idc;
-    if ((!foreign && !giver.seed) || swarm.woes(child) >= this.#limits.desperateFailures || taker.trust.mute) return;
-    this.#importInto = swarm.groupOf(taker);
+    const foreign = swarm.idcOf(parent) !== swarm.idcOf(child);
+    if (!foreign && !swarm.isSeed(parent)) return;
+    if (swarm.woes(child) >= this.#limits.desperateFailures || this.#pairs.isMute(swarm.hostOf(child))) return;
+    this.#importInto = swarm.groupOf(child);
     this.#repeatBefore = foreign ? NO_REPEATS : repeatBefore;
   }
 
@@ -92,42 +94,32 @@ export class PieceChooser {
     return NO_PIECE;
   }
 
-  #rarest(swarm: Swarm, parent: number, child: number): number {
+  /** Of the pair that has just met. */
+  #rarest(swarm: Swarm, parent: number): number {
     const { rows } = swarm;
     const { rarity } = swarm.copies;
-    const held = rows.slab(parent);
-    const heldAt = rows.base(parent);
-    const taken = rows.slab(child);
-    const takenAt = rows.base(child) + rows.words;
     const order = rarity.order;
     // What no host has can only come from a seed.
-    const first = swarm.hosts[parent]?.seed ? 0 : rarity.firstWith(1);
+    const first = swarm.isSeed(parent) ? 0 : rarity.firstWith(1);
     const end = Math.min(first + this.#limits.walkPieces, rarity.size);
     for (let i = first; i < end; i++) {
       const piece = order[i] ?? 0;
-      const word = piece >>> 5;
-      const bit = 1 << (piece & 31);
-      if (((held[heldAt + word] ?? 0) & ~(taken[takenAt + word] ?? 0) & bit) === 0) continue;
-      if (this.#mayEnter(swarm, piece)) return piece;
+      if (rows.useful(piece) && this.#mayEnter(swarm, piece)) return piece;
     }
     if (end === rarity.size) return NO_PIECE;
-    return this.#any(swarm, parent, child);
+    return this.#any(swarm);
   }
 
   /** The rarest of the first word, from a random one on, that has a useful piece. */
-  #any(swarm: Swarm, parent: number, child: number): number {
+  #any(swarm: Swarm): number {
     const { rows } = swarm;
     const { rarity } = swarm.copies;
-    const held = rows.slab(parent);
-    const heldAt = rows.base(parent);
-    const taken = rows.slab(child);
-    const takenAt = rows.base(child) + rows.words;
     const words = rows.words;
     const start = this.#random.below(words);
     for (let i = 0; i < words; i++) {
       const word = start + i < words ? start + i : start + i - words;
       let best = NO_PIECE;
-      for (let bits = (held[heldAt + word] ?? 0) & ~(taken[takenAt + word] ?? 0); bits !== 0; bits &= bits - 1) {
+      for (let bits = rows.usefulWord(word); bits !== 0; bits &= bits - 1) {
         const piece = (word << 5) + 31 - Math.clz32(bits & -bits);
         if (!this.#mayEnter(swarm, piece)) continue;
         if (best === NO_PIECE || rarity.copies(piece) < rarity.copies(best)) best = piece;

@@ -8,6 +8,8 @@ const SLAB_BITS = 5;
 
 export class PieceRows {
   #slabs: Uint32Array[] = [];
+  /** Of the two peers that have met last. */
+  #useful = new Int32Array(0);
   /** Words per row; the held row of a peer is followed by its taken row. */
   words = 0;
 
@@ -36,6 +38,7 @@ export class PieceRows {
       return wide;
     });
     this.words = words;
+    this.#useful = new Int32Array(words);
   }
 
   held(peer: number, piece: number): boolean {
@@ -54,15 +57,33 @@ export class PieceRows {
     this.#write(peer, piece, this.words, value);
   }
 
-  /** Whether the parent holds anything that the child has not taken. */
-  anyFor(parent: number, child: number): boolean {
+  /**
+   * From now on it is about these two, until the next two meet: `useful` is what the parent holds and the child has not taken. Whether there
+   * is anything.
+   */
+  meet(parent: number, child: number): boolean {
     const words = this.words;
+    const useful = this.#useful;
     const held = this.slab(parent);
     const taken = this.slab(child);
     const heldAt = this.base(parent);
     const takenAt = this.base(child) + words;
-    for (let w = 0; w < words; w++) if (((held[heldAt + w] ?? 0) & ~(taken[takenAt + w] ?? 0)) !== 0) return true;
-    return false;
+    let any = 0;
+    for (let w = 0; w < words; w++) {
+      const word = (held[heldAt + w] ?? 0) & ~(taken[takenAt + w] ?? 0);
+      useful[w] = word;
+      any |= word;
+    }
+    return any !== 0;
+  }
+
+  useful(piece: number): boolean {
+    return ((this.#useful[piece >>> 5] ?? 0) & (1 << (piece & 31))) !== 0;
+  }
+
+  /** Pieces 32 * word and the 31 after it. */
+  usefulWord(word: number): number {
+    return this.#useful[word] ?? 0;
   }
 
   clear(peer: number): void {

@@ -79,7 +79,8 @@ describe('rates', () => {
     for (let i = 0; i < 10; i++) {
       const assign = lab.assign(i);
       lab.now += 25;
-      const begun = lab.scheduler.state.leases.find(assign.lease)?.startedAt ?? 0;
+      const { leases } = lab.scheduler.state;
+      const begun = leases.startedAt(leases.find(assign.lease) ?? -1);
       lab.held(assign, lab.now - begun - 20);
     }
     return lab.scheduler.state.leases.live;

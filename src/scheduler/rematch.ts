@@ -3,12 +3,12 @@
  * partners: parent -> other child, other parent -> child; an augmenting path of length three. Pairs of a round are not on
  * their way yet: their commands have not left.
  */
-import type { Millis } from '../base/clock.ts';
 import type { LeaseId } from '../protocol/ids.ts';
 import type { Core } from './core.ts';
 import type { SchedulerCommand } from './events.ts';
-import type { Host } from './host-table.ts';
-import type { Lease } from './leases.ts';
+import { SILENT } from './host-rows.ts';
+import { type Lease, NO_LEASE } from './leases.ts';
+import { downLine, upLine } from './lines.ts';
 import { NO_PIECE } from './piece-choice.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
@@ -42,48 +42,48 @@ export class Rematch {
     this.#tries = Number.NaN;
   }
 
-  try(swarm: Swarm, child: Host, now: Millis): boolean {
-    if (Number.isNaN(this.#tries)) this.#tries = LEAST_TRIES + TRIES_PER_PAIR * this.#core.fresh.length;
+  try(swarm: Swarm, child: number): boolean {
+    const { fresh, hosts } = this.#core;
+    if (Number.isNaN(this.#tries)) this.#tries = LEAST_TRIES + TRIES_PER_PAIR * fresh.length;
     let looks = LOOKS;
-    for (let peer = swarm.idle.first; peer >= 0; peer = swarm.idle.after(peer)) {
+    for (let parent = swarm.idle.first; parent >= 0; parent = swarm.idle.after(parent)) {
       if (looks-- === 0) return false;
-      const parent = swarm.hosts[peer];
-      if (parent === undefined || parent === child || !swarm.serves(peer) || parent.silent || parent.ups > 0) continue;
+      const host = swarm.hostOf(parent);
+      if (parent === child || !swarm.serves(parent) || hosts.rows.is(host, SILENT)) continue;
+      if (hosts.lines.count(upLine(host)) > 0) continue;
       // A seed repeats nothing here: often it waits for new pieces, and no exchange of partners helps it.
-      if (parent.seed && !lacksSomewhere(swarm)) continue;
-      for (let i = 0; i < TRIES && this.#tries > 0; i++) if (this.#swap(swarm, parent, child, now)) return true;
+      if (swarm.isSeed(parent) && !lacksSomewhere(swarm)) continue;
+      for (let i = 0; i < TRIES && this.#tries > 0; i++) if (this.#swap(swarm, parent, child)) return true;
     }
     return false;
   }
 
-  #swap(swarm: Swarm, parent: Host, child: Host, now: Millis): boolean {
+  #swap(swarm: Swarm, parent: number, child: number): boolean {
     this.#tries--;
-    const { random, fresh, leases } = this.#core;
+    const { random, fresh, leases, hosts } = this.#core;
     const at = random.below(fresh.length);
-    const lease = fresh[at];
-    if (lease === undefined || lease.swarm !== swarm || lease.twin !== undefined) return false;
-    const { parent: other, child: theirs, parentPeer: otherPeer, childPeer: theirPeer } = lease;
-    if (!leases.isOpen(lease) || theirs === parent || other === child || other.ups > 1 || theirs.downs > 1) {
-      return false;
-    }
-    const parentPeer = swarm.peerOf(parent);
-    const two = this.#useful(swarm, parentPeer, theirPeer);
+    const lease = fresh[at] ?? NO_LEASE;
+    if (lease === NO_LEASE || leases.swarm(lease) !== swarm.number || leases.twin(lease) !== NO_LEASE) return false;
+    const other = leases.parentPeer(lease);
+    const theirs = leases.childPeer(lease);
+    if (!leases.isOpen(lease) || theirs === parent || other === child) return false;
+    const { lines } = hosts;
+    if (lines.count(upLine(leases.parent(lease))) > 1 || lines.count(downLine(leases.child(lease))) > 1) return false;
+    const two = this.#useful(swarm, parent, theirs);
     if (two === NO_PIECE) return false;
-    const childPeer = swarm.peerOf(child);
-    const one = this.#useful(swarm, otherPeer, childPeer);
+    const one = this.#useful(swarm, other, child);
     if (one === NO_PIECE) return false;
     this.#takeBack(at, lease);
-    swarm.idle.delete(parentPeer);
-    const first = { swarm, parent: other, child, parentPeer: otherPeer, childPeer, piece: one };
-    this.#transfers.begin(first, now);
-    this.#transfers.begin({ swarm, parent, child: theirs, parentPeer, childPeer: theirPeer, piece: two }, now);
+    swarm.idle.delete(parent);
+    this.#transfers.begin(swarm, other, child, one);
+    this.#transfers.begin(swarm, parent, theirs, two);
     return true;
   }
 
   /** As if it had never been. */
   #takeBack(at: number, lease: Lease): void {
-    const { fresh, out } = this.#core;
-    const { id } = lease;
+    const { fresh, out, leases } = this.#core;
+    const id = leases.id(lease);
     this.#transfers.dropped(lease, false);
     let command = out.length - 1;
     while (command >= 0 && !isAssignOf(out[command], id)) command--;
@@ -99,6 +99,6 @@ function isAssignOf(command: SchedulerCommand | undefined, lease: LeaseId): bool
 
 /** Some group has no copy of some piece yet. */
 function lacksSomewhere(swarm: Swarm): boolean {
-  for (const group of swarm.groups.values()) if (group.absent > 0) return true;
+  for (const group of swarm.groups.all) if (group.absent > 0) return true;
   return false;
 }

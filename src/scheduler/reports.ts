@@ -3,9 +3,11 @@ import type { Millis } from '../base/clock.ts';
 import type { Accusations } from './accusations.ts';
 import type { Core } from './core.ts';
 import type { SchedulerEvent } from './events.ts';
+import { WATCHED } from './host-rows.ts';
 import type { Host } from './host-table.ts';
 import type { Isolation } from './isolation.ts';
-import type { Lease } from './leases.ts';
+import { type Lease, NO_LEASE } from './leases.ts';
+import { downLine, upLine } from './lines.ts';
 import type { Membership } from './membership.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
@@ -39,23 +41,27 @@ export class Reports {
     this.#accusations = parts.accusations;
   }
 
-  held(event: EventOf<'piece-held'>, now: Millis): void {
+  held(event: EventOf<'piece-held'>): void {
+    const { leases, swarms } = this.#core;
     const lease = this.#leaseOf(event);
-    if (lease !== undefined) {
-      const { swarm, child, childPeer } = lease;
-      this.#delivered(lease, event.millis, now);
+    if (lease !== NO_LEASE) {
+      const swarm = swarms.at(leases.swarm(lease));
+      if (swarm === undefined) return;
+      const child = leases.child(lease);
+      const childPeer = leases.childPeer(lease);
+      this.#delivered(lease, swarm, event.millis);
       this.#holds(swarm, child, childPeer, event.piece);
       return;
     }
     const place = this.#place(event);
     if (place === undefined || !isPiece(event.piece, place.swarm)) return;
-    this.#holds(place.swarm, place.host, place.peer, event.piece);
+    this.#holds(place.swarm, place.host.index, place.peer, event.piece);
   }
 
-  #holds(swarm: Swarm, host: Host, peer: number, piece: number): void {
+  #holds(swarm: Swarm, host: number, peer: number, piece: number): void {
     if (swarm.rows.held(peer, piece)) return;
     // It may also have come by the other lease of a hedge, by one that had timed out, or from the source.
-    if (swarm.rows.taken(peer, piece)) {
+    if (swarm.rows.taken(peer, piece) && this.#core.hosts.lines.count(downLine(host)) > 0) {
       for (const other of this.#transfers.of(swarm, host, piece)) this.#transfers.dropped(other, true);
     }
     swarm.hold(peer, piece);
@@ -67,81 +73,103 @@ export class Reports {
 
   failed(event: EventOf<'piece-failed'>, now: Millis): void {
     const lease = this.#leaseOf(event);
-    if (lease !== undefined) this.blame(lease, event.fault, now, false);
+    if (lease !== NO_LEASE) this.blame(lease, event.fault, now, false);
   }
 
   lost(event: EventOf<'pieces-lost'>): void {
     const place = this.#place(event);
     if (place === undefined) return;
+    const { leases } = this.#core;
     const { host, swarm, peer } = place;
     const pieces = event.pieces === 'all' ? [...swarm.rows.bits(peer, 'held')] : event.pieces;
     for (const piece of pieces) {
       if (!isPiece(piece, swarm) || !swarm.rows.held(peer, piece)) continue;
       swarm.release(peer, piece);
-      for (const lease of this.#core.leases.ups(host).filter((own) => own.swarm === swarm && own.piece === piece)) {
-        this.#transfers.dropped(lease, true);
+      for (const lease of leases.ups(host.index, swarm)) {
+        if (leases.piece(lease) === piece) this.#transfers.dropped(lease, true);
       }
     }
     this.#membership.pieceHeld(swarm);
-    this.#transfers.updateRoom(host);
-    this.#core.ready.wakeChild(host);
+    this.#transfers.updateRoom(host.index);
+    this.#core.ready.wakeChild(host.index);
   }
 
   /** The lease failed: by the child's word, or because no word came (`tell` = the child may still be at it). */
   blame(lease: Lease, fault: EventOf<'piece-failed'>['fault'], now: Millis, tell: boolean): void {
-    const { limits, pairs, ready } = this.#core;
-    const { parent, child, swarm, piece, startedAt } = lease;
+    const { limits, pairs, ready, leases, swarms, hosts } = this.#core;
+    const swarm = swarms.at(leases.swarm(lease));
+    const parent = hosts.at(leases.parent(lease));
+    const child = hosts.at(leases.child(lease));
+    if (swarm === undefined || parent === undefined || child === undefined) return;
+    const piece = leases.piece(lease);
+    const parentPeer = leases.parentPeer(lease);
+    const childPeer = leases.childPeer(lease);
+    const startedAt = leases.startedAt(lease);
     this.#transfers.dropped(lease, tell);
-    const peer = swarm.peerOf(child);
-    swarm.setWoes(peer, swarm.woes(peer) + 1);
-    pairs.avoid(parent, child, now + limits.avoidMs);
+    swarm.setWoes(childPeer, swarm.woes(childPeer) + 1);
+    pairs.avoid(parent.index, child.index, now + limits.avoidMs);
     if (fault === 'peer-corrupt') this.#accusations.accuse({ parent, child, swarm, piece }, now);
-    if (SILENCES.has(fault)) this.#endStuck(parent, startedAt, now);
-    const parentPeer = swarm.peerOf(parent);
-    if (fault === 'peer-lacks' && parentPeer >= 0 && swarm.rows.held(parentPeer, piece)) {
+    if (SILENCES.has(fault)) this.#endStuck(parent.index, startedAt, now);
+    if (fault === 'peer-lacks' && swarm.rows.held(parentPeer, piece)) {
       if (!parent.seed) swarm.release(parentPeer, piece);
-      ready.wakeChild(parent);
+      ready.wakeChild(parent.index);
     }
-    if (fault === 'peer-stalled' || fault === 'timeout') parent.up.halve();
-    if (!parent.seed && parent.trust.failed(fault, child.id, now, limits)) this.#isolation.isolate(parent, fault, now);
+    if (fault === 'peer-stalled' || fault === 'timeout') hosts.lines.halve(upLine(parent.index));
+    if (parent.seed) return;
+    parent.watch();
+    if (parent.trust.failed(fault, child.id, now, limits)) this.#isolation.isolate(parent, fault, now);
   }
 
   /**
    * The parent has given nothing to anybody since this lease began: what else is late at it is stuck too. Others then need not wait until
    * they have found that out themselves. What is not late stays: one child's word ends nothing that goes well.
    */
-  #endStuck(parent: Host, startedAt: Millis, now: Millis): void {
-    const { leases, limits } = this.#core;
-    if (parent.deliveredAt >= startedAt) return;
-    for (const other of [...leases.ups(parent)]) {
-      const late = now - other.startedAt > Math.max(limits.stuckMs, limits.deadlineFactor * other.expectedMs);
-      if (!late || parent.deliveredAt >= other.startedAt) continue;
-      this.#core.pairs.avoid(parent, other.child, now + limits.avoidMs);
+  #endStuck(parent: number, startedAt: Millis, now: Millis): void {
+    const { leases, limits, hosts } = this.#core;
+    const deliveredAt = hosts.lines.deliveredAt(upLine(parent));
+    if (deliveredAt >= startedAt) return;
+    for (const other of leases.ups(parent)) {
+      const begun = leases.startedAt(other);
+      const late = now - begun > Math.max(limits.stuckMs, limits.deadlineFactor * leases.expectedMs(other));
+      if (!late || deliveredAt >= begun) continue;
+      this.#core.pairs.avoid(parent, leases.child(other), now + limits.avoidMs);
       this.#transfers.dropped(other, true);
     }
   }
 
-  #delivered(lease: Lease, millis: Millis, now: Millis): void {
-    const { parent } = lease;
-    const twin = lease.twin;
-    this.#core.pairs.expire(now);
-    this.#transfers.delivered(lease, millis, now);
-    if (twin !== undefined) this.#transfers.dropped(twin, true);
-    if (parent.trust.delivered(now, this.#core.limits)) this.#core.out.push({ type: 'released', host: parent.id });
+  #delivered(lease: Lease, swarm: Swarm, millis: Millis): void {
+    const { leases, hosts, pairs, now } = this.#core;
+    const parent = leases.parent(lease);
+    const twin = leases.twin(lease);
+    pairs.expire(now);
+    this.#transfers.delivered(lease, swarm, millis);
+    if (twin !== NO_LEASE) this.#transfers.dropped(twin, true);
+    if (hosts.rows.is(parent, WATCHED)) this.#gaveWell(parent);
+  }
+
+  /** Something is held against it, or was until now. */
+  #gaveWell(parent: number): void {
+    const { hosts, limits, out, now } = this.#core;
+    const host = hosts.at(parent);
+    if (host === undefined) return;
+    if (host.trust.delivered(now, limits)) out.push({ type: 'released', host: host.id });
+    if (host.trust.clean) hosts.rows.set(parent, WATCHED, false);
   }
 
   /** The open lease that the event names, if it is this host's and about this piece: then nothing need be looked up. */
-  #leaseOf({ lease: id, host, content, piece }: Word): Lease | undefined {
-    const lease = this.#core.leases.find(id);
-    if (lease === undefined || lease.piece !== piece) return undefined;
-    return lease.child.id === host && lease.swarm.content === content ? lease : undefined;
+  #leaseOf({ lease: id, host, content, piece }: Word): Lease {
+    const { leases, swarms, hosts } = this.#core;
+    const lease = leases.find(id);
+    if (lease === undefined || leases.piece(lease) !== piece) return NO_LEASE;
+    const same = hosts.idOf(leases.child(lease)) === host && swarms.at(leases.swarm(lease))?.content === content;
+    return same ? lease : NO_LEASE;
   }
 
   #place(event: { readonly host: Host['id']; readonly content: Swarm['content'] }): Place | undefined {
     const host = this.#core.hosts.get(event.host);
     const swarm = this.#core.swarms.get(event.content);
     if (host === undefined || swarm === undefined) return undefined;
-    const peer = swarm.peerOf(host);
+    const peer = swarm.peerOf(host.index);
     return peer < 0 ? undefined : { host, swarm, peer };
   }
 }

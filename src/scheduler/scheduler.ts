@@ -17,9 +17,11 @@ import { HostTable } from './host-table.ts';
 import { Isolation } from './isolation.ts';
 import { Leases } from './leases.ts';
 import { checkLimits, DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { downLine, upLine } from './lines.ts';
 import { Membership } from './membership.ts';
 import { Pairs } from './pairs.ts';
 import { Reports } from './reports.ts';
+import { SwarmTable } from './swarm-table.ts';
 import { Transfers } from './transfers.ts';
 import type { Standing } from './trust.ts';
 
@@ -37,18 +39,21 @@ export class Scheduler implements SchedulerCore {
   constructor(settings: SchedulerSettings) {
     const { random, ...changed } = settings;
     const limits = checkLimits({ ...DEFAULT_LIMITS, ...changed });
+    const hosts = new HostTable(limits);
+    const swarms = new SwarmTable(hosts.rows);
     this.#core = {
       limits,
       random,
-      hosts: new HostTable(limits),
-      swarms: new Map(),
-      swarmsOf: new SwarmsByHost(),
-      leases: new Leases(random.uint32()),
-      pairs: new Pairs(),
-      ready: new ReadyHosts(),
+      hosts,
+      swarms,
+      swarmsOf: new SwarmsByHost(hosts.rows, swarms),
+      leases: new Leases(hosts.rows, hosts.lines, random.uint32()),
+      pairs: new Pairs(hosts.rows),
+      ready: new ReadyHosts(hosts.rows),
       isolated: new Set(),
       excluded: new Set(),
       fresh: [],
+      now: 0,
       out: [],
     };
     const transfers = new Transfers(this.#core);
@@ -72,9 +77,10 @@ export class Scheduler implements SchedulerCore {
 
   handleAll(events: readonly SchedulerEvent[], now: Millis): readonly SchedulerCommand[] {
     this.#core.out = [];
+    this.#core.now = now;
     for (const event of events) this.#apply(event, now);
     this.#accusations.advance(now);
-    this.#dispatcher.settle(now);
+    this.#dispatcher.settle();
     this.#clockwork.speak(now);
     return this.#core.out;
   }
@@ -83,7 +89,7 @@ export class Scheduler implements SchedulerCore {
   heldBy(id: HostId, content: ContentId): Bitfield | undefined {
     const swarm = this.#core.swarms.get(content);
     const host = this.#core.hosts.get(id);
-    const peer = swarm === undefined || host === undefined ? -1 : swarm.peerOf(host);
+    const peer = swarm === undefined || host === undefined ? -1 : swarm.peerOf(host.index);
     if (swarm === undefined || peer < 0) return undefined;
     const held = new Bitfield(swarm.pieces);
     for (let piece = 0; piece < swarm.pieces; piece++) if (swarm.rows.held(peer, piece)) held.set(piece);
@@ -102,8 +108,11 @@ export class Scheduler implements SchedulerCore {
 
   /** Hosts that give or get something now, or are silent. */
   *busyHosts(): Iterable<HostId> {
-    for (const host of this.#core.hosts.values())
-      if (!host.seed && (host.ups + host.downs > 0 || host.silent)) yield host.id;
+    const { hosts } = this.#core;
+    for (const host of hosts.values()) {
+      const transfers = hosts.lines.count(upLine(host.index)) + hosts.lines.count(downLine(host.index));
+      if (!host.seed && (transfers > 0 || host.silent)) yield host.id;
+    }
   }
 
   /** For tests, the simulator's checks and the console; not to be changed from outside. */
@@ -124,6 +133,10 @@ export class Scheduler implements SchedulerCore {
 
   #apply(event: SchedulerEvent, now: Millis): void {
     switch (event.type) {
+      // Nearly all of them are of this one.
+      case 'piece-held':
+        this.#reports.held(event);
+        break;
       case 'host-joined':
         this.#membership.hostJoined(event);
         break;
@@ -144,9 +157,6 @@ export class Scheduler implements SchedulerCore {
         break;
       case 'window-moved':
         this.#membership.windowMoved(event);
-        break;
-      case 'piece-held':
-        this.#reports.held(event, now);
         break;
       case 'piece-failed':
         this.#reports.failed(event, now);

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_LIMITS } from './limits.ts';
 import { Score, type ScoreLimits } from './score.ts';
+import { Trust, trustRules } from './trust.ts';
 
 const LIMITS: ScoreLimits = { halfLifeMs: 60_000, witnessPoints: 2.5, burstPoints: 3, burstMs: 1_000 };
 
@@ -71,5 +73,19 @@ describe('a score', () => {
     score.add('b', 1, 5_000);
     score.reset();
     expect(score.total(5_000)).toBe(0);
+  });
+});
+
+describe('a limited host', () => {
+  it('is limited no more when a good piece comes after its points are gone', () => {
+    const trust = new Trust(trustRules(DEFAULT_LIMITS));
+    for (const witness of ['a', 'b'])
+      for (let i = 0; i < 2; i++) trust.failed('peer-reset', witness, 2000 * i, DEFAULT_LIMITS);
+    expect(trust.limited).toBe(true);
+    const later = 3_600_000;
+    expect(trust.standing(later).score).toBe(0);
+    trust.delivered(later, DEFAULT_LIMITS);
+    expect(trust.limited).toBe(false);
+    expect(trust.clean).toBe(true);
   });
 });

@@ -10,25 +10,30 @@ import type { ContentId } from '../protocol/ids.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
 import { Copies } from './copies.ts';
 import type { Wants } from './events.ts';
-import { Group } from './group.ts';
+import { type Group, Groups } from './group.ts';
+import type { HostRows } from './host-rows.ts';
 import type { Host } from './host-table.ts';
 import { IdleParents } from './idle-parents.ts';
-import { NOWHERE, PeerColumns } from './peer-columns.ts';
+import {
+  FULL,
+  NOWHERE,
+  PeerColumns,
+  SEED,
+  SERVES,
+  UNMET,
+  UNMET_WHOLE,
+  WANTS_ALL,
+  WANTS_WINDOW,
+  WINDOWED,
+} from './peer-columns.ts';
 import { PieceRows } from './piece-rows.ts';
 import { Places } from './site-distance.ts';
 import { Windows } from './windows.ts';
 
-const WANTS_ALL = 1;
-const WANTS_WINDOW = 2;
-const SERVES = 4;
-const FULL = 8;
-const UNMET = 16;
-const WINDOWED = 32;
-/** Unmet, and wants the whole content. */
-const UNMET_WHOLE = 64;
-
 export class Swarm {
   readonly content: ContentId;
+  /** Its place in the table of swarms. */
+  readonly number: number;
   pieceSize = 0;
   pieces = 0;
   lastPieceSize = 0;
@@ -38,7 +43,7 @@ export class Swarm {
   active = false;
   readonly rows = new PieceRows();
   readonly copies = new Copies();
-  readonly groups = new Map<number, Group>();
+  readonly groups = new Groups();
   /** Host of each peer; undefined = the slot is free. */
   readonly hosts: (Host | undefined)[] = [];
   /** Peers whose host is a seed. */
@@ -57,12 +62,15 @@ export class Swarm {
   hedged = 0;
   /** Pieces that the seed gave although hosts had them. */
   repeated = 0;
-  #peerOf = new Map<number, number>();
-  #free: number[] = [];
+  readonly #hostRows: HostRows;
+  readonly #peerOf = new Map<number, number>();
+  readonly #free: number[] = [];
   readonly #columns = new PeerColumns();
 
-  constructor(content: ContentId) {
+  constructor(content: ContentId, number: number, hostRows: HostRows) {
     this.content = content;
+    this.number = number;
+    this.#hostRows = hostRows;
   }
 
   get size(): number {
@@ -70,9 +78,7 @@ export class Swarm {
   }
 
   get needy(): number {
-    let needy = 0;
-    for (const group of this.groups.values()) needy += group.needy.length;
-    return needy;
+    return this.groups.needy;
   }
 
   /** Rows and columns, and 64 bytes for a peer's entries in maps, sets and lists. */
@@ -81,13 +87,27 @@ export class Swarm {
     return rows.bytes + this.#columns.bytes + places.bytes + idle.bytes + copies.bytes + this.size * 64;
   }
 
-  peerOf(host: Host): number {
-    if (host.lastSwarm === this) return host.lastPeer;
-    const peer = this.#peerOf.get(host.index);
+  /** NOWHERE = that host is not in it. */
+  peerOf(host: number): number {
+    const last = this.#hostRows.peerIn(this.number, host);
+    if (last !== NOWHERE) return last;
+    const peer = this.#peerOf.get(host);
     if (peer === undefined) return NOWHERE;
-    host.lastSwarm = this;
-    host.lastPeer = peer;
+    this.#hostRows.setPeerIn(this.number, host, peer);
     return peer;
+  }
+
+  /** Index of the peer's host; NOWHERE = the slot is free. */
+  hostOf(peer: number): number {
+    return this.#columns.host[peer] ?? NOWHERE;
+  }
+
+  idcOf(peer: number): number {
+    return this.#columns.idc[peer] ?? 0;
+  }
+
+  isSeed(peer: number): boolean {
+    return this.#columns.is(peer, SEED);
   }
 
   peers(): IterableIterator<number> {
@@ -108,12 +128,11 @@ export class Swarm {
   }
 
   unmet(peer: number): boolean {
-    return ((this.#columns.flags[peer] ?? 0) & UNMET) !== 0;
+    return this.#columns.is(peer, UNMET);
   }
 
   wantsPiece(peer: number, piece: number): boolean {
-    const wants = this.wants(peer);
-    return wants === 'all' || (wants === 'window' && this.windows.includes(peer, piece));
+    return this.wants(peer) === 'all' || (this.wants(peer) === 'window' && this.windows.includes(peer, piece));
   }
 
   /** It wants something that is neither there nor on its way. */
@@ -123,8 +142,12 @@ export class Swarm {
     return (flags & WANTS_WINDOW) !== 0 && this.windows.untaken(peer) > 0;
   }
 
+  isNeedy(peer: number): boolean {
+    return (this.#columns.needyAt[peer] ?? NOWHERE) !== NOWHERE;
+  }
+
   serves(peer: number): boolean {
-    return ((this.#columns.flags[peer] ?? 0) & SERVES) !== 0;
+    return this.#columns.is(peer, SERVES);
   }
 
   complete(peer: number): boolean {
@@ -144,12 +167,9 @@ export class Swarm {
     return piece === this.pieces - 1 ? this.lastPieceSize : this.pieceSize;
   }
 
-  groupOf(host: Host): Group {
-    const known = this.groups.get(host.idc);
-    if (known !== undefined) return known;
-    const group = new Group(host.idc, this.pieces);
-    this.groups.set(host.idc, group);
-    return group;
+  /** The group of a peer that is here. */
+  groupOf(peer: number): Group {
+    return this.groups.of(this.#columns.idc[peer] ?? 0, this.pieces);
   }
 
   /** Never shrinks. */
@@ -160,7 +180,7 @@ export class Swarm {
       this.rows.reserve(this.hosts.length);
       this.copies.grow(pieces);
       this.pieces = pieces;
-      for (const group of this.groups.values()) group.grow(pieces);
+      for (const group of this.groups.all) group.grow(pieces);
       this.windows.recount(this.rows, pieces);
     }
     this.final = final;
@@ -174,9 +194,11 @@ export class Swarm {
     this.hosts[peer] = host;
     this.#peerOf.set(host.index, peer);
     this.places.set(peer, host.place);
-    this.#columns.flags[peer] = host.servesIn(this.content) ? SERVES : 0;
+    this.#columns.host[peer] = host.index;
+    this.#columns.idc[peer] = host.idc;
+    this.#columns.flags[peer] = (host.servesIn(this.content) ? SERVES : 0) | (host.seed ? SEED : 0);
     if (host.seed) this.seeds.push(peer);
-    this.groupOf(host).peers++;
+    this.groupOf(peer).peers++;
     for (const piece of held) if (piece < this.pieces) this.hold(peer, piece);
     this.setWants(peer, wants);
     return peer;
@@ -191,7 +213,7 @@ export class Swarm {
   setWindow(peer: number, window: PieceWindow | undefined): void {
     if (window === undefined) this.windows.delete(peer);
     else this.windows.set(peer, window, this.rows, this.pieces);
-    this.#setFlag(peer, WINDOWED, window !== undefined);
+    this.#columns.setFlag(peer, WINDOWED, window !== undefined);
     this.#update(peer);
   }
 
@@ -202,23 +224,30 @@ export class Swarm {
     this.setWindow(peer, undefined);
     this.setWants(peer, 'nothing');
     this.setServes(peer, false);
-    const group = this.groupOf(host);
+    const group = this.groupOf(peer);
     group.peers--;
-    if (group.peers === 0) this.groups.delete(host.idc);
+    if (group.peers === 0) this.groups.delete(group);
     this.rows.clear(peer);
     this.#columns.held[peer] = 0;
     this.#columns.taken[peer] = 0;
     this.#columns.woes[peer] = 0;
-    if (host.seed) this.seeds.splice(this.seeds.indexOf(peer), 1);
+    if (this.isSeed(peer)) this.seeds.splice(this.seeds.indexOf(peer), 1);
     this.hosts[peer] = undefined;
+    this.#columns.host[peer] = NOWHERE;
     this.#peerOf.delete(host.index);
-    if (host.lastSwarm === this) host.lastSwarm = undefined;
+    if (this.#hostRows.peerIn(this.number, host.index) !== NOWHERE) {
+      this.#hostRows.setPeerIn(NOWHERE, host.index, NOWHERE);
+    }
     this.#free.push(peer);
   }
 
   /** Whether its downlink has as much to do as it may. */
+  full(peer: number): boolean {
+    return this.#columns.is(peer, FULL);
+  }
+
   setFull(peer: number, full: boolean): void {
-    if (this.#setFlag(peer, FULL, full)) this.#updateNeedy(peer);
+    if (this.#columns.setFlag(peer, FULL, full)) this.#updateNeedy(peer);
   }
 
   /** Whether its copies are there for others. */
@@ -229,7 +258,7 @@ export class Swarm {
       if (serves) this.#raise(peer, piece, held);
       else this.#lower(peer, piece, held);
     }
-    this.#setFlag(peer, SERVES, serves);
+    this.#columns.setFlag(peer, SERVES, serves);
   }
 
   /** True when it did not hold the piece before. */
@@ -238,7 +267,7 @@ export class Swarm {
     const taken = this.rows.taken(peer, piece);
     this.rows.setHeld(peer, piece, true);
     this.#columns.held[peer] = (this.#columns.held[peer] ?? 0) + 1;
-    if (this.#windowed(peer)) this.windows.held(peer, piece, 1);
+    if (this.#columns.is(peer, WINDOWED)) this.windows.held(peer, piece, 1);
     if (!taken) this.take(peer, piece);
     if (this.serves(peer)) this.copies.addHolder(piece);
     this.#updateUnmet(peer);
@@ -248,7 +277,7 @@ export class Swarm {
   take(peer: number, piece: number): void {
     this.rows.setTaken(peer, piece, true);
     this.#columns.taken[peer] = (this.#columns.taken[peer] ?? 0) + 1;
-    if (this.#windowed(peer)) this.windows.took(peer, piece, 1);
+    if (this.#columns.is(peer, WINDOWED)) this.windows.took(peer, piece, 1);
     if (this.serves(peer)) this.#raise(peer, piece, false);
     this.#updateNeedy(peer);
   }
@@ -264,7 +293,7 @@ export class Swarm {
       this.rows.setHeld(peer, piece, false);
       this.#columns.held[peer] = (this.#columns.held[peer] ?? 0) - 1;
     }
-    if (this.#windowed(peer)) {
+    if (this.#columns.is(peer, WINDOWED)) {
       this.windows.took(peer, piece, -1);
       if (held) this.windows.held(peer, piece, -1);
     }
@@ -272,33 +301,19 @@ export class Swarm {
   }
 
   #raise(peer: number, piece: number, held: boolean): void {
-    const host = this.hosts[peer];
-    if (host !== undefined && !host.seed) {
+    if (!this.isSeed(peer)) {
       this.copies.rarity.raise(piece);
-      this.groupOf(host).raise(piece);
+      this.groupOf(peer).raise(piece);
     }
     if (held) this.copies.addHolder(piece);
   }
 
   #lower(peer: number, piece: number, held: boolean): void {
-    const host = this.hosts[peer];
-    if (host !== undefined && !host.seed) {
+    if (!this.isSeed(peer)) {
       this.copies.rarity.lower(piece);
-      this.groupOf(host).lower(piece);
+      this.groupOf(peer).lower(piece);
     }
     if (held) this.copies.removeHolder(piece);
-  }
-
-  #windowed(peer: number): boolean {
-    return ((this.#columns.flags[peer] ?? 0) & WINDOWED) !== 0;
-  }
-
-  /** True when it was otherwise before. */
-  #setFlag(peer: number, flag: number, value: boolean): boolean {
-    const flags = this.#columns.flags[peer] ?? 0;
-    if (value === ((flags & flag) !== 0)) return false;
-    this.#columns.flags[peer] = flags ^ flag;
-    return true;
   }
 
   #update(peer: number): void {
@@ -307,20 +322,19 @@ export class Swarm {
   }
 
   #updateUnmet(peer: number): void {
-    const wants = this.wants(peer);
-    const unmet = wants === 'all' ? !this.complete(peer) : wants === 'window' && this.windows.unheld(peer) > 0;
-    if (this.#setFlag(peer, UNMET, unmet)) this.wanting += unmet ? 1 : -1;
-    const whole = unmet && wants === 'all';
-    if (this.#setFlag(peer, UNMET_WHOLE, whole)) this.wantingAll += whole ? 1 : -1;
+    const flags = this.#columns.flags[peer] ?? 0;
+    const all = (flags & WANTS_ALL) !== 0;
+    const unmet = all ? !this.complete(peer) : (flags & WANTS_WINDOW) !== 0 && this.windows.unheld(peer) > 0;
+    if (this.#columns.setFlag(peer, UNMET, unmet)) this.wanting += unmet ? 1 : -1;
+    const whole = unmet && all;
+    if (this.#columns.setFlag(peer, UNMET_WHOLE, whole)) this.wantingAll += whole ? 1 : -1;
   }
 
   #updateNeedy(peer: number): void {
-    const host = this.hosts[peer];
-    if (host === undefined) return;
-    const needs = ((this.#columns.flags[peer] ?? 0) & FULL) === 0 && this.wantsMore(peer);
+    const needs = !this.#columns.is(peer, FULL) && this.wantsMore(peer);
     const at = this.#columns.needyAt[peer] ?? NOWHERE;
     if (needs === at >= 0) return;
-    const needy = this.groupOf(host).needy;
+    const { needy } = this.groupOf(peer);
     if (needs) {
       this.#columns.needyAt[peer] = needy.length;
       needy.push(peer);

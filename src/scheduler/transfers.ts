@@ -4,8 +4,8 @@
  */
 import type { Millis } from '../base/clock.ts';
 import type { Core } from './core.ts';
-import { type Host, latestMs } from './host-table.ts';
-import type { Lease, Terms } from './leases.ts';
+import { type Lease, NO_LEASE } from './leases.ts';
+import { downLine, upLine } from './lines.ts';
 import type { Swarm } from './swarm.ts';
 
 const MEDIAN_STEP = 0.05;
@@ -23,54 +23,46 @@ export class Transfers {
     this.#core = core;
   }
 
-  /** `late` is the lease that this one hedges. */
-  begin(terms: Terms, now: Millis, late?: Lease): boolean {
-    const { leases, limits, out } = this.#core;
-    const { swarm, parent, child, childPeer: peer, piece } = terms;
-    const bytes = swarm.bytesOf(piece);
-    const upMs = parent.expectedUpMs(bytes, limits);
-    const expectedMs = Math.max(upMs, child.expectedDownMs(bytes, limits));
-    const patience = 2 ** Math.min(swarm.woes(peer), 6);
-    const lateMs = limits.deadlineFactor * latestMs(parent, child, bytes, limits) + limits.deadlineSlackMs;
-    const wait = Math.max(limits.minDeadlineMs, lateMs) * patience;
-    if (parent.ups === 0) parent.up.busy(now);
-    if (child.downs === 0) child.down.busy(now);
-    child.flight.sample(Math.min(upMs + (parent.upLine.round.ms || 0), MAX_FLIGHT_MS));
-    const lease = leases.open(terms, bytes, now);
-    if (lease === undefined) return false;
-    leases.expect(lease, expectedMs, now + Math.min(wait, limits.maxDeadlineMs));
-    if (late !== undefined) {
-      leases.pair(lease, late);
-    } else {
-      if (parent.seed && swarm.groupOf(child).has(piece)) swarm.repeated++;
-      else if (parent.seed) swarm.copies.seeded(piece, now);
-      swarm.take(peer, piece);
+  /** False when nothing more can be begun at all. */
+  begin(swarm: Swarm, parentPeer: number, childPeer: number, piece: number): boolean {
+    const lease = this.#lend(swarm, parentPeer, childPeer, piece);
+    if (lease === NO_LEASE) return false;
+    if (swarm.isSeed(parentPeer)) {
+      if (swarm.groupOf(childPeer).has(piece)) swarm.repeated++;
+      else swarm.copies.seeded(piece, this.#core.now);
     }
-    this.updateRoom(child);
-    out.push({
-      type: 'assign',
-      content: swarm.content,
-      child: child.id,
-      parent: parent.id,
-      piece,
-      lease: lease.id,
-    });
-    this.#core.fresh.push(lease);
+    swarm.take(childPeer, piece);
+    this.#assign(swarm, lease);
     return true;
   }
 
-  delivered(lease: Lease, millis: Millis, now: Millis): void {
-    const { parent, child, swarm } = lease;
-    parent.deliveredAt = now;
-    parent.up.carried(lease.bytes, now);
-    child.down.carried(lease.bytes, now);
+  /** The piece of this lease from a second parent too. */
+  hedge(late: Lease, swarm: Swarm, parentPeer: number): boolean {
+    const { leases } = this.#core;
+    const lease = this.#lend(swarm, parentPeer, leases.childPeer(late), leases.piece(late));
+    if (lease === NO_LEASE) return false;
+    leases.pair(lease, late);
+    this.#assign(swarm, lease);
+    return true;
+  }
+
+  delivered(lease: Lease, swarm: Swarm, millis: Millis): void {
+    const { leases, hosts, now } = this.#core;
+    const { lines } = hosts;
+    const up = upLine(leases.parent(lease));
+    const down = downLine(leases.child(lease));
+    const bytes = leases.bytes(lease);
+    const tookMs = now - leases.startedAt(lease);
+    lines.delivered(up, now);
+    lines.carried(up, bytes, now);
+    lines.carried(down, bytes, now);
     if (millis > 0) {
-      const roundMs = Math.min(Math.max(now - lease.startedAt - millis, 0), MAX_ROUND_MS);
-      parent.upLine.round.sample(roundMs);
-      child.downLine.round.sample(roundMs);
+      const roundMs = Math.min(Math.max(tookMs - millis, 0), MAX_ROUND_MS);
+      lines.sampleRound(up, roundMs);
+      lines.sampleRound(down, roundMs);
     }
     swarm.delivered++;
-    const took = millis > 0 ? millis : now - lease.startedAt;
+    const took = millis > 0 ? millis : tookMs;
     if (swarm.medianMs === 0) swarm.medianMs = took;
     else swarm.medianMs *= took > swarm.medianMs ? 1 + MEDIAN_STEP : 1 - MEDIAN_STEP;
     this.#close(lease);
@@ -78,29 +70,77 @@ export class Transfers {
 
   /** The piece is free again unless its twin still brings it. `tell` = the child is still busy with it. */
   dropped(lease: Lease, tell: boolean): void {
-    const { id, swarm, child, childPeer: peer, piece, twin } = lease;
+    const { leases, swarms, hosts } = this.#core;
+    const id = leases.id(lease);
+    const swarm = swarms.at(leases.swarm(lease));
+    const child = hosts.idOf(leases.child(lease));
+    const peer = leases.childPeer(lease);
+    const piece = leases.piece(lease);
+    const twin = leases.twin(lease);
     this.#close(lease);
-    if (twin === undefined && !swarm.rows.held(peer, piece)) swarm.release(peer, piece);
-    if (tell) this.#core.out.push({ type: 'cancel', content: swarm.content, child: child.id, piece, lease: id });
-  }
-
-  #close(lease: Lease): void {
-    const { parent, child } = lease;
-    this.#core.leases.close(lease);
-    this.updateRoom(child);
-    this.#core.ready.wakeParent(parent);
-    this.#core.ready.wakeChild(child);
+    if (swarm === undefined) return;
+    if (twin === NO_LEASE && !swarm.rows.held(peer, piece)) swarm.release(peer, piece);
+    if (tell) this.#core.out.push({ type: 'cancel', content: swarm.content, child, piece, lease: id });
   }
 
   /** The downlink is the host's, so that what it gets in one swarm counts in all. */
-  updateRoom(child: Host): void {
-    for (const swarm of this.#core.swarmsOf.of(child).active) {
-      swarm.setFull(swarm.peerOf(child), !child.hasDownRoom(swarm.pieceSize, this.#core.limits));
+  updateRoom(child: number): void {
+    const { swarmsOf, hosts } = this.#core;
+    for (let i = 0; i < swarmsOf.activeCount(child); i++) {
+      const swarm = swarmsOf.active(child, i);
+      if (swarm !== undefined) swarm.setFull(swarm.peerOf(child), !hosts.hasDownRoom(child, swarm.pieceSize));
     }
   }
 
   /** Leases of this child for this piece, at most two. */
-  of(swarm: Swarm, child: Host, piece: number): Lease[] {
-    return this.#core.leases.downs(child).filter((lease) => lease.swarm === swarm && lease.piece === piece);
+  of(swarm: Swarm, child: number, piece: number): Lease[] {
+    const { leases } = this.#core;
+    return leases.downs(child, swarm).filter((lease) => leases.piece(lease) === piece);
+  }
+
+  /** Opens the lease; NO_LEASE when there are too many. */
+  #lend(swarm: Swarm, parentPeer: number, childPeer: number, piece: number): Lease {
+    const { leases, hosts, limits, now } = this.#core;
+    const { lines } = hosts;
+    const parent = swarm.hostOf(parentPeer);
+    const child = swarm.hostOf(childPeer);
+    const up = upLine(parent);
+    const down = downLine(child);
+    const bytes = swarm.bytesOf(piece);
+    const upMs = hosts.expectedMs(up, bytes);
+    const expectedMs = Math.max(upMs, hosts.expectedMs(down, bytes));
+    const patience = 2 ** Math.min(swarm.woes(childPeer), 6);
+    const lateMs = limits.deadlineFactor * hosts.latestMs(parent, child, bytes) + limits.deadlineSlackMs;
+    const wait = Math.max(limits.minDeadlineMs, lateMs) * patience;
+    if (lines.count(up) === 0) lines.busy(up, now);
+    if (lines.count(down) === 0) lines.busy(down, now);
+    lines.sampleFlight(down, Math.min(upMs + (lines.roundMs(up) || 0), MAX_FLIGHT_MS));
+    const lease = leases.open(swarm, parentPeer, childPeer, piece);
+    if (lease !== NO_LEASE) leases.expect(lease, now, expectedMs, now + Math.min(wait, limits.maxDeadlineMs));
+    return lease;
+  }
+
+  #assign(swarm: Swarm, lease: Lease): void {
+    const { leases, hosts, out, fresh } = this.#core;
+    this.updateRoom(leases.child(lease));
+    out.push({
+      type: 'assign',
+      content: swarm.content,
+      child: hosts.idOf(leases.child(lease)),
+      parent: hosts.idOf(leases.parent(lease)),
+      piece: leases.piece(lease),
+      lease: leases.id(lease),
+    });
+    fresh.push(lease);
+  }
+
+  #close(lease: Lease): void {
+    const { leases, ready } = this.#core;
+    const parent = leases.parent(lease);
+    const child = leases.child(lease);
+    leases.close(lease);
+    this.updateRoom(child);
+    ready.wakeParent(parent);
+    ready.wakeChild(child);
   }
 }

@@ -1,6 +1,7 @@
 /** What the scheduler does when transfers fail, parents lie or stall, and pieces are lost. */
 import { describe, expect, it } from 'vitest';
 import { Bitfield } from '../base/bitfield.ts';
+import { upLine } from './lines.ts';
 import { type Assign, content, id, SchedulerLab } from './scheduler.fixture.ts';
 
 /** Lab in which `p` holds everything beside the seed and the seed gives nothing. */
@@ -142,11 +143,12 @@ describe('a parent that fails', () => {
       lab.now += 300;
       lab.held(lab.assign(i));
     }
-    const host = lab.scheduler.state.hosts.get(id('p'));
-    const before = host?.up.rate ?? 0;
+    const { hosts } = lab.scheduler.state;
+    const rate = (): number => hosts.lines.rate(upLine(hosts.get(id('p'))?.index ?? -1));
+    const before = rate();
     const [assign] = open(lab);
     if (assign !== undefined) lab.failed(assign, 'peer-stalled');
-    expect(host?.up.rate).toBeLessThan(before);
+    expect(rate()).toBeLessThan(before);
   });
 });
 

@@ -88,6 +88,7 @@ export class Trust {
     return (
       !this.isolated &&
       !this.probation &&
+      !this.limited &&
       this.excluded.size === 0 &&
       this.score.clear &&
       this.wrong.clear &&
@@ -133,7 +134,7 @@ export class Trust {
 
   /** True when a probation ends well. */
   delivered(now: Millis, limits: Limits): boolean {
-    if (!this.score.clear) {
+    if (this.limited || !this.score.clear) {
       this.score.fade(GOOD_SHARE);
       this.limited &&= this.score.total(now) > limits.limitedPoints;
     }

@@ -1,5 +1,8 @@
 /** Counts the scheduler's state again from its rows, and says what differs from what it keeps. */
 import type { Core } from '../scheduler/core.ts';
+import { HUNGRY, READY } from '../scheduler/host-rows.ts';
+import type { Host } from '../scheduler/host-table.ts';
+import { downLine, upLine } from '../scheduler/lines.ts';
 import type { Swarm } from '../scheduler/swarm.ts';
 
 export function auditState(state: Core): string | undefined {
@@ -8,21 +11,37 @@ export function auditState(state: Core): string | undefined {
     if (problem !== undefined) return `${swarm.content.slice(0, 8)}: ${problem}`;
   }
   for (const host of state.hosts.values()) {
-    let up = 0;
-    let down = 0;
-    for (const lease of state.leases.ups(host)) up += lease.bytes;
-    for (const lease of state.leases.downs(host)) down += lease.bytes;
-    if (up !== host.upBytes || down !== host.downBytes)
-      return `${host.id}: outstanding bytes ${host.upBytes} for ${up}`;
-    if (!host.serves && host.ups > 0) return `${host.id}: serves nobody and has uploads`;
-    if (host.silent && host.ups + host.downs > 0) return `${host.id}: silent, and has transfers`;
-    if (host.ready || host.hungry) return `${host.id}: left in the queue`;
+    const problem = auditHost(host, state);
+    if (problem !== undefined) return `${host.id}: ${problem}`;
   }
   if (!state.ready.empty) return 'the queue was not emptied';
   return undefined;
 }
 
-function auditSwarm(swarm: Swarm, { limits, leases }: Core): string | undefined {
+function auditHost(host: Host, { hosts, leases, swarmsOf }: Core): string | undefined {
+  const { rows, lines } = hosts;
+  for (const [line, open] of [
+    [upLine(host.index), leases.ups(host.index)],
+    [downLine(host.index), leases.downs(host.index)],
+  ] as const) {
+    const bytes = open.reduce((sum, lease) => sum + leases.bytes(lease), 0);
+    if (bytes !== lines.bytes(line)) return `outstanding bytes ${lines.bytes(line)} for ${bytes}`;
+    if (open.length !== lines.count(line)) return `${lines.count(line)} transfers for ${open.length}`;
+    if (host.silent && open.length > 0) return 'silent, and has transfers';
+  }
+  if (!host.serves && leases.ups(host.index).length > 0) return 'serves nobody and has uploads';
+  if (rows.is(host.index, READY) || rows.is(host.index, HUNGRY)) return 'left in the queue';
+  if (!host.trust.clean && !host.watched) return 'something is held against it, and nobody looks';
+  const active = [...swarmsOf.all(host.index)].filter((swarm) => swarm.active);
+  if (active.length !== swarmsOf.activeCount(host.index)) return `${active.length} swarms want something`;
+  for (let i = 0; i < active.length; i++) {
+    const swarm = swarmsOf.active(host.index, i);
+    if (swarm === undefined || !active.includes(swarm)) return 'an active swarm that is not its own';
+  }
+  return undefined;
+}
+
+function auditSwarm(swarm: Swarm, { hosts, leases }: Core): string | undefined {
   const copies = new Array<number>(swarm.pieces).fill(0);
   const holders = new Array<number>(swarm.pieces).fill(0);
   const inGroups = new Map<number, number[]>();
@@ -31,6 +50,8 @@ function auditSwarm(swarm: Swarm, { limits, leases }: Core): string | undefined 
   for (const peer of swarm.peers()) {
     const host = swarm.hosts[peer];
     if (host === undefined) return `peer ${peer} has no host`;
+    if (swarm.hostOf(peer) !== host.index || swarm.peerOf(host.index) !== peer) return `${host.id}: not peer ${peer}`;
+    if (swarm.idcOf(peer) !== host.idc || swarm.isSeed(peer) !== host.seed) return `${host.id}: stands elsewhere`;
     const serves = host.servesIn(swarm.content);
     if (swarm.serves(peer) !== serves) return `${host.id}: serving is ${swarm.serves(peer)}`;
     const group = inGroups.get(host.idc) ?? new Array<number>(swarm.pieces).fill(0);
@@ -41,7 +62,7 @@ function auditSwarm(swarm: Swarm, { limits, leases }: Core): string | undefined 
       taken++;
       const holds = swarm.rows.held(peer, piece);
       if (holds) held++;
-      if (!holds && !leases.downs(host).some((lease) => lease.swarm === swarm && lease.piece === piece)) {
+      if (!holds && !leases.downs(host.index, swarm).some((lease) => leases.piece(lease) === piece)) {
         return `${host.id}: ${piece} is taken without a lease`;
       }
       if (!serves) continue;
@@ -55,7 +76,7 @@ function auditSwarm(swarm: Swarm, { limits, leases }: Core): string | undefined 
     if (needOf(swarm, peer, (piece) => swarm.rows.held(peer, piece)) || (swarm.wants(peer) === 'all' && !swarm.final)) {
       wanting++;
     }
-    if (untaken && host.hasDownRoom(swarm.pieceSize, limits)) needy++;
+    if (untaken && hosts.hasDownRoom(host.index, swarm.pieceSize)) needy++;
   }
   if (wanting !== swarm.wanting) return `${swarm.wanting} wanting, counted ${wanting}`;
   if (needy !== swarm.needy) return `${swarm.needy} needy, counted ${needy}`;

@@ -46,7 +46,7 @@ describe('the referee', () => {
       for (const host of scheduler.state.isolated) {
         host.trust.isolated = false;
         for (const swarm of scheduler.state.swarms.values()) {
-          if (swarm.peerOf(host) >= 0) swarm.setServes(swarm.peerOf(host), true);
+          if (swarm.peerOf(host.index) >= 0) swarm.setServes(swarm.peerOf(host.index), true);
         }
       }
       return handle(event, now);

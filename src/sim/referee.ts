@@ -5,6 +5,7 @@
 import type { PieceWindow } from '../protocol/messages.ts';
 import type { Core } from '../scheduler/core.ts';
 import type { SchedulerCommand, SchedulerEvent, Wants } from '../scheduler/events.ts';
+import { downLine, upLine } from '../scheduler/lines.ts';
 import { auditState } from './audit.ts';
 
 type ToldPeer = { readonly held: Set<number>; wants: Wants; window: PieceWindow | null };
@@ -172,8 +173,10 @@ export class Referee {
       downs.set(child, (downs.get(child) ?? 0) + 1);
     }
     for (const host of state.hosts.values()) {
-      if (host.ups !== (ups.get(host.id) ?? 0)) throw new Foul(`${host.id} counts ${host.ups} uploads`);
-      if (host.downs !== (downs.get(host.id) ?? 0)) throw new Foul(`${host.id} counts ${host.downs} downs`);
+      const given = state.hosts.lines.count(upLine(host.index));
+      const taken = state.hosts.lines.count(downLine(host.index));
+      if (given !== (ups.get(host.id) ?? 0)) throw new Foul(`${host.id} counts ${given} uploads`);
+      if (taken !== (downs.get(host.id) ?? 0)) throw new Foul(`${host.id} counts ${taken} downs`);
     }
     for (const [name, told] of this.#hosts) {
       for (const [content, peer] of told.peers) this.#sameHeld(state, name, content, peer);
@@ -184,7 +187,7 @@ export class Referee {
     for (const swarm of state.swarms.values()) {
       if (swarm.content !== content) continue;
       const host = [...state.hosts.values()].find((one) => one.id === name);
-      const peer = host === undefined ? -1 : swarm.peerOf(host);
+      const peer = host === undefined ? -1 : swarm.peerOf(host.index);
       if (peer < 0) throw new Foul(`${name} is not in its swarm`);
       if (swarm.heldCount(peer) !== told.held.size) {
         throw new Foul(`${name} holds ${told.held.size} pieces, ${swarm.heldCount(peer)} are known`);
