@@ -57,7 +57,7 @@ export const FAULTS: Readonly<Record<FaultKind, Row>> = {
 export const FAULT_KINDS = Object.keys(FAULTS) as FaultKind[];
 
 /** The first hosts lie now and then; the last ones are never killed, so that their memory can be watched for long. */
-export const LIARS = 2;
+export const LIARS = 3;
 export const SURVIVORS = 2;
 /** Hosts whose disk is small: those after the liars. */
 export const SMALL_DISKS = 2;
@@ -130,7 +130,8 @@ export type PlannedFile = {
 };
 
 const MIB = 1024 * 1024;
-const FILE_GAP_MS = 5_000;
+/** Each file is wanted by some hosts before newer ones take its place. */
+const FILE_GAP_MS = 8_000;
 const ODD = [0, 1, 2, 3, 100, 4095, 4096, 4097, 65_535, 65_536, 65_537, 262_143, 262_145, MIB, MIB + 1];
 
 export function planFiles({ seed, minutes }: Pick<Shape, 'seed' | 'minutes'>): PlannedFile[] {
