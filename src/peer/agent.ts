@@ -170,10 +170,7 @@ class HostEngine implements AgentEngine {
     const handle = this.#handle(core);
     const over = () => {
       if (this.#running.get(task) === core) this.#running.delete(task);
-      const { content } = core;
-      // A tiny one was never on disk; another one may have been removed at once.
-      if (content !== undefined && this.#doors.store.find(content.id) === content && !this.#unserved.has(content.id))
-        this.#supernodes.tellHeld(content);
+      if (core.content !== undefined) this.#tellWhatIsGiven(core.content);
     };
     core.finished.then(over, over);
     core.start();
@@ -183,7 +180,7 @@ class HostEngine implements AgentEngine {
   /** Contents that the store dropped as a whole. */
   evicted(content: ContentId): void {
     this.#unserved.delete(content);
-    for (const link of this.#supernodes.links) link.send({ type: 'lost', content, pieces: 'all' });
+    this.#withdraw(content);
   }
 
   async remove(content: ContentId): Promise<void> {
@@ -244,6 +241,18 @@ class HostEngine implements AgentEngine {
     if (!this.#settings.uploads || this.#unserved.has(id)) return undefined;
     const content = this.#doors.store.find(id);
     return content === undefined ? undefined : servable(content);
+  }
+
+  /** A download of it has ended. */
+  #tellWhatIsGiven(content: StoredContent): void {
+    if (this.#unserved.has(content.id)) this.#withdraw(content.id);
+    // A tiny one was never on disk; another one may have been removed at once.
+    else if (this.#doors.store.find(content.id) === content) this.#supernodes.tellHeld(content);
+  }
+
+  /** Nobody is to be sent here for it. */
+  #withdraw(content: ContentId): void {
+    for (const link of this.#supernodes.links) link.send({ type: 'lost', content, pieces: 'all' });
   }
 
   /** What a supernode may send others here for. */

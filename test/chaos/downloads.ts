@@ -88,6 +88,7 @@ export class Downloads {
     const { history, now, tell, field } = this.#parts;
     const number = ++this.#last;
     const output = join(host.out, `d${number}`);
+    if (wish.flags.includes('cdn')) host.keptBack.add(file.name);
     const startAt = now();
     const { code, said, interrupted, done, firstAt } = await this.#dfget(host, file, { wish, output });
     const endAt = now();

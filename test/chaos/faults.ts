@@ -151,6 +151,7 @@ export class Faults {
     const { field, history } = this.#parts;
     const over = history.begin(host.party, 'agent-kill');
     host.down = true;
+    host.keptBack.clear();
     for (const pid of field.agentPids(host)) quietly(() => process.kill(pid, 'SIGKILL'));
     await until(BACK_MS, async () => field.agentPids(host).length === 0);
     await wait();

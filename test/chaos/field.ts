@@ -38,6 +38,8 @@ export type Host = Machine & {
   readonly agent: Program;
   /** The run has killed it and it is not back. */
   down: boolean;
+  /** Files that it took with the pattern `cdn`, and therefore gives to nobody for as long as its agent lives. */
+  readonly keptBack: Set<string>;
 };
 
 export type Supernode = Machine & {
@@ -117,10 +119,11 @@ export class Field {
     return ((await ask(socket, '/v1/contents')) as Contents | undefined)?.contents ?? [];
   }
 
-  /** Hosts that hold all of the file and have a session with a supernode. */
+  /** Hosts that hold and give all of the file and have a session with a supernode. */
   async holders(file: string): Promise<readonly Holder[]> {
     const all = await Promise.all(
       this.hosts.map(async (host) => {
+        if (host.keptBack.has(file)) return [];
         const [contents, status] = await Promise.all([this.contents(host), this.status(host)]);
         const held = contents.filter(({ url, complete }) => complete && url.endsWith(`/${file}`));
         if (held.length === 0 || !status?.supernodes.some(({ up }) => up)) return [];
@@ -172,7 +175,19 @@ export class Field {
     const machine = { party: `host ${index}` as const, name, ip };
     const agent = this.#program(machine, 'dfget', ['server', ...flags], env);
     const socket = { socketPath: join(home, 'agent.sock') };
-    this.hosts.push({ ...machine, home, out, socket, flags, env, lies, smallDisk, agent, down: false });
+    this.hosts.push({
+      ...machine,
+      home,
+      out,
+      socket,
+      flags,
+      env,
+      lies,
+      smallDisk,
+      agent,
+      down: false,
+      keptBack: new Set(),
+    });
   }
 
   async #startRedis(): Promise<void> {
