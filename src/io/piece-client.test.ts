@@ -58,6 +58,16 @@ describe('the piece client', () => {
     expect(await codeOf(client().fetch(half.parent, PATH, span, Buffer.alloc(10), fast))).toBe('peer-stalled');
   });
 
+  it('gives up what waits behind a request that stalls, blaming nobody for it', async () => {
+    let asked = 0;
+    const { parent } = await falseParent(() => asked++);
+    const one = client({ maxConnectionsPerParent: 1 });
+    const fetch = () => codeOf(one.fetch(parent, PATH, { start: 0, end: 10 }, Buffer.alloc(10), { stallMs: 30 }));
+    expect(await Promise.all([fetch(), fetch(), fetch()])).toEqual(['peer-stalled', 'cancelled', 'cancelled']);
+    expect(asked).toBe(1);
+    expect(await fetch()).toBe('peer-stalled');
+  });
+
   it('does not blame the parent for time that its own limit takes', async () => {
     const { parent } = await serve(new MemoryContent());
     const into = Buffer.alloc(24_000);

@@ -61,7 +61,7 @@ export class PieceClient {
 
   /**
    * Reads bytes `span` of `path` into `into[0…]`; `into` is not written to after the promise has settled. Faults:
-   * peer-refused, peer-lacks, peer-reset, peer-stalled, peer-corrupt, cancelled.
+   * peer-refused, peer-lacks, peer-reset, peer-stalled, peer-corrupt, cancelled (also for what waited behind a request that stalled).
    */
   fetch(
     parent: ParentPlace,
@@ -161,7 +161,7 @@ export class PieceClient {
     const connection = new PieceConnection(parent, {
       connectTimeoutMs: this.#options.connectTimeoutMs,
       onFree: (free) => this.#freed(free, pool),
-      onClosed: (gone) => this.#gone(gone, parent, pool),
+      onClosed: (gone, why) => this.#gone(gone, parent, pool, why),
     });
     pool.open++;
     this.#connections.add(connection);
@@ -222,16 +222,25 @@ export class PieceClient {
     else this.#start(plan);
   }
 
-  #gone(connection: PieceConnection, parent: ParentPlace, pool: Pool): void {
+  #gone(connection: PieceConnection, parent: ParentPlace, pool: Pool, why: Fault | undefined): void {
     this.#connections.delete(connection);
     clearTimeout(this.#idle.get(connection));
     this.#idle.delete(connection);
     const at = pool.idle.indexOf(connection);
     if (at >= 0) pool.idle.splice(at, 1);
     pool.open--;
+    if (why !== undefined && isSilence(why, connection)) this.#giveUp(pool, why);
     const next = this.#closed ? undefined : pool.waiting.shift();
     if (next !== undefined) this.#start(next);
     else if (pool.open === 0 && pool.waiting.length === 0) this.#pools.delete(keyOf(parent));
+  }
+
+  /**
+   * Who waits behind a silent request is not made to wait as long once more: two at a time, many would take minutes. Nothing was asked
+   * for them yet, so they blame nobody.
+   */
+  #giveUp(pool: Pool, why: Fault): void {
+    for (const plan of pool.waiting.splice(0)) plan.settle(new Fault('cancelled', `not asked: ${why.message}`));
   }
 
   #withdraw(plan: Plan, fault: Fault): void {
@@ -250,6 +259,10 @@ export class PieceClient {
     }
     return pool;
   }
+}
+
+function isSilence({ code }: Fault, { connected }: PieceConnection): boolean {
+  return code === 'peer-stalled' || (code === 'peer-refused' && !connected);
 }
 
 function keyOf(parent: ParentPlace): string {

@@ -36,7 +36,7 @@ export class PieceConnection {
   readonly #scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
   readonly #connectTimeoutMs: number;
   readonly #onFree: (connection: PieceConnection) => void;
-  readonly #onClosed: (connection: PieceConnection) => void;
+  readonly #onClosed: (connection: PieceConnection, why?: Fault) => void;
   #job: Job | undefined;
   #state: 'idle' | 'head' | 'body' | 'discard' | 'closed' = 'idle';
   #connected = false;
@@ -55,7 +55,8 @@ export class PieceConnection {
     options: {
       readonly connectTimeoutMs: number;
       readonly onFree: (connection: PieceConnection) => void;
-      readonly onClosed: (connection: PieceConnection) => void;
+      /** `why` = it ended before its time. */
+      readonly onClosed: (connection: PieceConnection, why?: Fault) => void;
     },
   ) {
     this.#place = `${parent.ip}:${parent.port}`;
@@ -82,6 +83,11 @@ export class PieceConnection {
     this.#socket.on('close', () => this.end(this.#reset()));
   }
 
+  /** It stood once. */
+  get connected(): boolean {
+    return this.#connected;
+  }
+
   get closed(): boolean {
     return this.#state === 'closed';
   }
@@ -105,7 +111,7 @@ export class PieceConnection {
     const refusal = this.#refusal;
     this.#state = 'closed';
     this.#socket.destroy();
-    this.#onClosed(this);
+    this.#onClosed(this, fault);
     job?.done(refusal ?? fault, answered);
   }
 

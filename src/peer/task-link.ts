@@ -4,7 +4,7 @@
  */
 import { unreachable } from '../base/assert.ts';
 import { Fault } from '../protocol/faults.ts';
-import type { TaskId } from '../protocol/ids.ts';
+import { parseHostId, type TaskId } from '../protocol/ids.ts';
 import type { FailedPiece, HeldPiece, HostMessage, PieceWindow, SupernodeMessage } from '../protocol/messages.ts';
 import type { TaskSpec } from '../protocol/task.ts';
 import type { StoredContent } from '../store/store.ts';
@@ -121,12 +121,14 @@ export class TaskLink implements LinkUser {
     if (!this.#pumping) this.#pumped = this.#pump();
   }
 
-  onDown(): void {
+  onDown(fault: Fault): void {
     clearTimeout(this.#moving);
+    // One that said goodbye may still give what it holds; of one that broke off nothing comes.
+    const gone = fault.code === 'supernode-unreachable' ? parseHostId(this.#link?.supernode ?? '') : undefined;
     this.#link = undefined;
     this.#inbox = [];
     if (this.#closing.signal.aborted) return;
-    this.#options.sink.onEvent({ type: 'session-lost' });
+    this.#options.sink.onEvent({ type: 'session-lost', ...(gone === undefined ? {} : { gone }) });
     this.#waitForOne();
   }
 

@@ -40,7 +40,8 @@ export type LinkEvent =
     }
   /** The supernode says no, or none can be reached (supernode-unreachable). */
   | { readonly type: 'refused'; readonly fault: FaultValue }
-  | { readonly type: 'session-lost' }
+  /** `gone`: the supernode itself, where it gives no pieces any more either. */
+  | { readonly type: 'session-lost'; readonly gone?: HostId }
   | { readonly type: 'session-back' }
   /** The supernode cannot complete the content. */
   | { readonly type: 'broken'; readonly fault: FaultValue };

@@ -201,8 +201,18 @@ export class Fetching {
     if (gone.length > 0) this.#tell({ type: 'report-lost', pieces: gone });
   }
 
-  voidLeases(): void {
+  /** No supernode: what is under way goes on, its leases are void and nobody is told. */
+  orphan(): void {
     this.#fetches.voidLeases();
+    this.reporting = 'never';
+  }
+
+  /** Nothing comes from there any more, nor do its leases count: what was asked of it is missing at once, not after a stall each. */
+  parentGone(id: HostId, now: Millis): void {
+    const lost = this.#fetches.all().filter(({ parent }) => parent.id === id);
+    // The last first: those that still wait for a connection are not given one for a moment.
+    for (const attempt of lost.reverse()) this.#abandon(attempt);
+    this.#parents.failed(id, now);
   }
 
   startWaiting(): void {

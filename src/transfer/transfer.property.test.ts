@@ -63,7 +63,7 @@ class World {
       () => attempt !== undefined && this.#arrive(attempt),
       () => attempt !== undefined && this.#break(attempt, pick % 2 === 0 ? 'peer-stalled' : 'peer-lacks'),
       () => this.#cancel(pick),
-      () => this.#loseSession(),
+      () => this.#loseSession(pick),
       () => this.#regainSession(),
       () => this.answerOpen(pick % 4 !== 0),
       () => this.readOn(pick % 3 !== 0),
@@ -95,12 +95,12 @@ class World {
     this.send({ type: 'cancelled', leases: [lease] });
   }
 
-  #loseSession(): void {
+  #loseSession(pick: number): void {
     if (this.#link === 'down') return;
     this.#link = 'down';
     this.#askedOpen = false;
     this.#leases.clear();
-    this.send({ type: 'session-lost' });
+    this.send({ type: 'session-lost', ...(pick % 2 === 0 ? { gone: parentNamed(`p${pick % 3}`).id } : {}) });
   }
 
   #regainSession(): void {

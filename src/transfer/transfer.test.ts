@@ -251,6 +251,25 @@ describe('a transfer whose supernode is lost', () => {
     ]);
   });
 
+  it('waits for nothing of the supernode itself, where that gives no pieces any more', () => {
+    const driver = Driver.fetching(3, { limits: { requests: 2 } });
+    driver.on({
+      type: 'assigned',
+      pieces: [assignedOf(0, 1, 'supernode'), assignedOf(1, 2), assignedOf(2, 3, 'supernode')],
+    });
+    expect(driver.on({ type: 'session-lost', gone: parentNamed('supernode').id })).toEqual([
+      { type: 'abort', attempt: 1 },
+    ]);
+    expect(driver.transfer.stateOf(0)).toBe('missing');
+    expect(driver.transfer.stateOf(1)).toBe('in flight');
+    expect(driver.transfer.stateOf(2)).toBe('missing');
+    driver.on({ type: 'session-back' });
+    driver.opened(3, { fresh: false });
+    expect(driver.on({ type: 'assigned', pieces: [assignedOf(0, 7, 'p2')] })).toMatchObject([
+      { type: 'fetch', piece: 0, parent: { id: 'p2' } },
+    ]);
+  });
+
   it('stops reading the source when the supernode is back', () => {
     const driver = Driver.fetching(3);
     driver.on({ type: 'session-lost' });

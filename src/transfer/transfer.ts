@@ -6,7 +6,7 @@
  */
 import type { Millis } from '../base/clock.ts';
 import type { FaultValue } from '../protocol/faults.ts';
-import type { PieceIndex } from '../protocol/ids.ts';
+import type { HostId, PieceIndex } from '../protocol/ids.ts';
 import { Alarm } from './alarm.ts';
 import { Deadline } from './deadline.ts';
 import type { PieceEvent, TransferCommand, TransferEvent } from './events.ts';
@@ -102,7 +102,7 @@ export class Transfer {
         this.#refused(event.fault, now);
         break;
       case 'session-lost':
-        this.#sessionLost(now);
+        this.#sessionLost(event.gone, now);
         break;
       case 'session-back':
         this.#sessionBack();
@@ -174,19 +174,19 @@ export class Transfer {
     else if (refusal === 'changed') this.#restart(fault, now);
     else {
       if (this.#link === 'open') this.#out.push({ type: 'leave' });
-      this.#fetching.voidLeases();
-      this.#fetching.reporting = 'never';
+      this.#fetching.orphan();
       this.#link = 'refused';
       const others = this.#phase.name !== 'opening';
       this.#toSource(fault, others ? now + this.#settings.random() * this.#limits.sourceJitterMs : now);
     }
   }
 
-  #sessionLost(now: Millis): void {
-    if (this.#link !== 'open' && this.#link !== 'opening') return;
-    this.#link = 'lost';
-    this.#fetching.voidLeases();
-    this.#fetching.reporting = 'never';
+  #sessionLost(gone: HostId | undefined, now: Millis): void {
+    const had = this.#link === 'open' || this.#link === 'opening';
+    if (had) this.#link = 'lost';
+    if (had) this.#fetching.orphan();
+    if (gone !== undefined) this.#fetching.parentGone(gone, now);
+    if (!had) return;
     this.#plan.why ??= { code: 'supernode-unreachable', message: 'the session with the supernode broke' };
     if (this.#phase.name === 'opening') this.#openingUntil = now + this.#limits.openingPatienceMs;
     if (this.#phase.name === 'fetching') this.#goAlone(now);
