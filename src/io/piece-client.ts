@@ -41,6 +41,8 @@ type Plan = {
   readonly options: FetchOptions;
   readonly sink: (head: ResponseHead) => Sink;
   readonly settle: (fault: Fault | undefined) => void;
+  /** Small: it goes before the pieces that wait. */
+  readonly first: boolean;
   retried: boolean;
   connection: PieceConnection | undefined;
 };
@@ -97,7 +99,7 @@ export class PieceClient {
       body = Buffer.alloc(head.contentLength);
       return body;
     };
-    await this.#ask(parent, requestText(parent, path, options.headers ?? {}), options, sink);
+    await this.#ask(parent, requestText(parent, path, options.headers ?? {}), { ...options, first: true }, sink);
     try {
       return JSON.parse(body?.toString() ?? '');
     } catch (cause) {
@@ -113,9 +115,14 @@ export class PieceClient {
     for (const connection of [...this.#connections]) connection.end(fault);
   }
 
-  #ask(parent: ParentPlace, request: string, options: FetchOptions, sink: Plan['sink']): Promise<void> {
+  #ask(
+    parent: ParentPlace,
+    request: string,
+    options: FetchOptions & { readonly first?: boolean },
+    sink: Plan['sink'],
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { signal } = options;
+      const { signal, first = false } = options;
       const cancelled = () => new Fault('cancelled', 'the fetch was cancelled');
       if (this.#closed || signal?.aborted) {
         reject(cancelled());
@@ -130,7 +137,7 @@ export class PieceClient {
         if (fault === undefined) resolve();
         else reject(fault);
       };
-      const plan: Plan = { parent, request, options, sink, settle, retried: false, connection: undefined };
+      const plan: Plan = { parent, request, options, sink, settle, first, retried: false, connection: undefined };
       signal?.addEventListener('abort', abort, { once: true });
       this.#start(plan);
     });
@@ -149,7 +156,8 @@ export class PieceClient {
     if (pool.open >= this.#options.maxConnectionsPerParent) {
       const stale = pool.idle[0];
       if (stale === undefined) {
-        pool.waiting.push(plan);
+        if (plan.first) pool.waiting.unshift(plan);
+        else pool.waiting.push(plan);
         return;
       }
       stale.end(new Fault('cancelled', 'room for a new connection'));

@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { parseRange, printContentRange } from '../protocol/byte-range.ts';
 import type { ContentId } from '../protocol/ids.ts';
-import { parsePiecePath } from '../protocol/piece-path.ts';
+import { parsePiecePath, vouchedFrom } from '../protocol/piece-path.ts';
 import { closeServer, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
 import { PieceSending, type SendContext, type SendPart } from './piece-sending.ts';
@@ -101,7 +101,7 @@ export class PieceServer {
     const path = parsePiecePath(request.url ?? '');
     const content = path === undefined ? undefined : this.#options.locate(path.content);
     if (path === undefined || content === undefined) answer(response, 404);
-    else if (path.type === 'pieces') answerPieces(response, content);
+    else if (path.type === 'pieces') answerPieces(response, content, vouchedFrom(request.url ?? ''));
     else this.#serveBytes(request, response, path.content, content);
   }
 
@@ -154,13 +154,14 @@ function answer(response: ServerResponse, status: number, headers: Record<string
   response.writeHead(status, { 'Content-Length': 0, ...headers }).end();
 }
 
-function answerPieces(response: ServerResponse, content: Servable): void {
+function answerPieces(response: ServerResponse, content: Servable, from: number | undefined): void {
   const held = content.heldBase64?.();
   if (held === undefined) {
     answer(response, 404);
     return;
   }
-  const body = Buffer.from(JSON.stringify({ shape: content.shape, held }));
+  const vouched = from === undefined ? undefined : content.vouchedSince?.(from);
+  const body = Buffer.from(JSON.stringify({ shape: content.shape, held, ...vouched }));
   response
     .writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length, 'Cache-Control': 'no-store' })
     .end(body);

@@ -10,4 +10,6 @@ export type Servable = {
   release(): void;
   /** For GET …/pieces: base64 of the bitfield, or 'all'. */
   heldBase64?(): string;
+  /** For GET …/pieces?vouched=N: the digests that this host knows by itself, from the Nth on. */
+  vouchedSince?(from: number): { readonly vouched: string; readonly next: number };
 };

@@ -29,6 +29,7 @@ import { ENGINE_DEFAULTS, type EngineSettings } from './settings.ts';
 import type { SupernodeLink } from './supernode-link.ts';
 import { Supernodes } from './supernodes.ts';
 import { ToldFetches } from './told-fetches.ts';
+import { Vouches } from './vouches.ts';
 
 export type AgentEngine = Engine & {
   /** Of the piece server. */
@@ -180,6 +181,7 @@ class HostEngine implements AgentEngine {
   /** Contents that the store dropped as a whole. */
   evicted(content: ContentId): void {
     this.#unserved.delete(content);
+    this.#parts.vouches.drop(content);
     this.#withdraw(content);
   }
 
@@ -219,6 +221,7 @@ class HostEngine implements AgentEngine {
       supernodes: this.#supernodes,
       sources: this.#sources,
       checked: new CheckedDigests(),
+      vouches: new Vouches(),
       transferLimits: this.#settings.transferLimits,
       watch: (content) => this.#watch(content),
     };
@@ -240,7 +243,7 @@ class HostEngine implements AgentEngine {
   #locate(id: ContentId) {
     if (!this.#settings.uploads || this.#unserved.has(id)) return undefined;
     const content = this.#doors.store.find(id);
-    return content === undefined ? undefined : servable(content);
+    return content === undefined ? undefined : servable(content, (from) => this.#parts.vouches.since(id, from));
   }
 
   /** A download of it has ended. */

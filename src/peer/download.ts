@@ -58,11 +58,10 @@ export class DownloadCore {
     const place = new Place({ store, watch, unique: () => randomHex(16), wall: () => clock.wall() }, task, spec);
     this.#place = place;
     this.#transfer = transferFor(parts, request, place);
-    const queue = Math.max(1, request.clientQueue ?? CLIENT_QUEUE);
     const dispatch = (event: TransferEvent) => this.#dispatch(event);
     const onLength = (length: number) => this.#lengthKnown(length);
     this.#jobs = new Jobs({
-      ...{ parts, key: task, spec, place, queue },
+      ...{ parts, key: task, spec, place, queue: Math.max(1, request.clientQueue ?? CLIENT_QUEUE) },
       sink: {
         dispatch,
         onLength,
@@ -202,7 +201,7 @@ export class DownloadCore {
         this.#jobs.abort(command.attempt);
         break;
       case 'ask-parent':
-        this.#jobs.ask(command.parent);
+        this.#jobs.ask(command.parent, command.from);
         break;
       case 'read-source':
         this.#why ??= command.why;
@@ -304,6 +303,7 @@ export class DownloadCore {
   }
 
   #forget(): void {
+    if (this.content !== undefined) this.#parts.vouches.drop(this.content.id);
     this.#place.forget().catch((error: unknown) => {
       this.#parts.log.warn({ error, task: this.task }, 'an old content could not be removed');
     });

@@ -10,6 +10,7 @@ import type { TransferLimits } from '../transfer/limits.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import type { CheckedDigests } from './check-whole.ts';
 import type { Supernodes } from './supernodes.ts';
+import type { Vouches } from './vouches.ts';
 
 export type EngineParts = {
   readonly store: ContentStore;
@@ -21,6 +22,7 @@ export type EngineParts = {
   readonly supernodes: Supernodes;
   readonly sources: { open(request: SourceRequest): Promise<SourceAnswer> };
   readonly checked: CheckedDigests;
+  readonly vouches: Vouches;
   /** This one. */
   readonly host: HostId;
   readonly random: () => number;

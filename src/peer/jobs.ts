@@ -7,7 +7,7 @@ import { Fault, type FaultCode } from '../protocol/faults.ts';
 import type { ParentAddress } from '../protocol/host.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
 import { pieceBytes } from '../protocol/piece.ts';
-import { piecesPath } from '../protocol/piece-path.ts';
+import { piecesPath, vouchedPath } from '../protocol/piece-path.ts';
 import type { TaskSpec } from '../protocol/task.ts';
 import type { SourceBody } from '../source/source.ts';
 import type { StoredContent } from '../store/store.ts';
@@ -20,6 +20,7 @@ import { PieceFetch } from './piece-fetch.ts';
 import type { Place } from './place.ts';
 import { readSource } from './source-read.ts';
 import type { Origin } from './tally.ts';
+import { parseVouched } from './vouches.ts';
 import { WholeDigest } from './whole-digest.ts';
 
 /** A parent that does not say within this long what it holds is passed over. Milliseconds. */
@@ -87,6 +88,8 @@ export class Jobs {
     this.#fetch.run({ content, piece, parent, digest, stallMs, signal: abort.signal }).then(
       (millis) => {
         this.#attempts.delete(attempt);
+        // What others had to say this host cannot vouch for.
+        if (command.hearsay !== true) this.#options.parts.vouches.add(content.id, piece, digest);
         this.#held(content, { attempt, piece, millis }, origin);
       },
       (error: unknown) => {
@@ -115,7 +118,10 @@ export class Jobs {
         return placed;
       },
       onPiece: (piece) => {
-        if (placed !== undefined) this.#held(placed, { attempt: 0, piece, millis: 0 }, 'fromSource');
+        const digest = placed?.digestOf(piece);
+        if (placed === undefined) return;
+        if (digest !== undefined) parts.vouches.add(placed.id, piece, digest);
+        this.#held(placed, { attempt: 0, piece, millis: 0 }, 'fromSource');
       },
       onLength: (length) => sink.onLength(length),
     }).then(
@@ -137,17 +143,23 @@ export class Jobs {
     this.#reads.get(read)?.abort();
   }
 
-  ask(parent: ParentAddress): void {
+  /** `from`: also what it vouches for, from there on. */
+  ask(parent: ParentAddress, from: number | undefined): void {
     const { sink, parts, place } = this.#options;
     const { content } = place;
     if (content === undefined) return;
     const options = { stallMs: ASK_STALL_MS };
-    parts.client.getJson(parent, piecesPath(content.id), options).then(
+    const path = from === undefined ? piecesPath(content.id) : vouchedPath(content.id, from);
+    parts.client.getJson(parent, path, options).then(
       (answer) => {
-        const { held: text } = (typeof answer === 'object' && answer !== null ? answer : {}) as { held?: unknown };
-        const held = parseHeld(text, content.shape);
-        if (held === undefined) sink.dispatch({ type: 'parent-silent', parent: parent.id, fault: 'peer-corrupt' });
-        else sink.dispatch({ type: 'parent-held', parent: parent.id, held });
+        const said = (typeof answer === 'object' && answer !== null ? answer : {}) as Record<string, unknown>;
+        const held = parseHeld(said.held, content.shape);
+        if (held === undefined) {
+          sink.dispatch({ type: 'parent-silent', parent: parent.id, fault: 'peer-corrupt' });
+          return;
+        }
+        const told = from === undefined ? undefined : parseVouched(said, held.size);
+        sink.dispatch({ type: 'parent-held', parent: parent.id, held, ...(told === undefined ? {} : { told }) });
       },
       (error: unknown) =>
         sink.dispatch({ type: 'parent-silent', parent: parent.id, fault: Fault.of(error, 'peer-reset').code }),

@@ -1,4 +1,7 @@
-/** The URLs of a piece server: `/v1/contents/<content id>` (bytes, by Range) and `…/pieces` (what is held). */
+/**
+ * The URLs of a piece server: `/v1/contents/<content id>` (bytes, by Range) and `…/pieces` (what is held; with `?vouched=N` also the
+ * digests that the host knows by itself, from the Nth on).
+ */
 import { type ContentId, parseContentId } from './ids.ts';
 
 const PREFIX = '/v1/contents/';
@@ -10,6 +13,16 @@ export function contentPath(content: ContentId): string {
 
 export function piecesPath(content: ContentId): string {
   return PREFIX + content + PIECES;
+}
+
+export function vouchedPath(content: ContentId, from: number): string {
+  return `${piecesPath(content)}?vouched=${from}`;
+}
+
+/** Undefined when it is not asked for. */
+export function vouchedFrom(url: string): number | undefined {
+  const text = /\?vouched=(\d{1,9})$/.exec(url)?.[1];
+  return text === undefined ? undefined : Number(text);
 }
 
 /** Undefined for a path that is not one of the two; a query is not looked at. */

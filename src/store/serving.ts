@@ -3,7 +3,8 @@ import type { Servable } from '../io/piece-server.ts';
 import { piecesOf } from '../protocol/piece.ts';
 import type { StoredContent } from './store.ts';
 
-export function servable(content: StoredContent): Servable {
+/** `vouchedSince`: what this host knows of it by itself. */
+export function servable(content: StoredContent, vouchedSince?: Servable['vouchedSince']): Servable {
   return {
     get shape() {
       return content.shape;
@@ -17,6 +18,7 @@ export function servable(content: StoredContent): Servable {
     acquire: () => content.acquire(),
     release: () => content.release(),
     heldBase64: () => heldText(content),
+    ...(vouchedSince === undefined ? {} : { vouchedSince }),
   };
 }
 

@@ -9,6 +9,7 @@ import type { ParentAddress } from '../protocol/host.ts';
 import type { HostId, LeaseId, PieceIndex } from '../protocol/ids.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
 import type { ContentShape } from '../protocol/piece.ts';
+import type { Vouched } from './claims.ts';
 
 /** Names one fetch of one piece from one parent, for as long as the transfer lives; never 0. */
 export type AttemptId = number;
@@ -62,7 +63,13 @@ export type PieceEvent =
     }
   | { readonly type: 'piece-failed'; readonly attempt: AttemptId; readonly fault: FaultCode }
   /** Answers to `ask-parent`. */
-  | { readonly type: 'parent-held'; readonly parent: HostId; readonly held: Bitfield }
+  | {
+      readonly type: 'parent-held';
+      readonly parent: HostId;
+      readonly held: Bitfield;
+      /** What pieces are, as it knows by itself, and where to go on the next time. */
+      readonly told?: { readonly vouched: readonly Vouched[]; readonly next: number };
+    }
   | { readonly type: 'parent-silent'; readonly parent: HostId; readonly fault: FaultCode }
   /** The store had to drop pieces that it held. */
   | { readonly type: 'pieces-lost'; readonly pieces: readonly PieceIndex[] };
@@ -93,6 +100,8 @@ export type TransferCommand =
       readonly piece: PieceIndex;
       readonly parent: ParentAddress;
       readonly digest?: string;
+      /** The digest is what others say. */
+      readonly hearsay?: true;
       /** No byte for this long ends the attempt with peer-stalled. */
       readonly stallMs: Millis;
     }
@@ -102,7 +111,8 @@ export type TransferCommand =
   | { readonly type: 'report-failed'; readonly piece: PieceIndex; readonly lease: LeaseId; readonly fault: FaultCode }
   | { readonly type: 'report-lost'; readonly pieces: readonly PieceIndex[] }
   | { readonly type: 'report-window'; readonly window: PieceWindow | null; readonly whole?: true }
-  | { readonly type: 'ask-parent'; readonly parent: ParentAddress }
+  /** `from`: what it vouches for is of use, from that word on. */
+  | { readonly type: 'ask-parent'; readonly parent: ParentAddress; readonly from?: number }
   /**
    * Read the source from piece `from` up to, not including, `end` (null = to the last). While no content is known the
    * shell finds out what the source has, says `opened`, and reads what is missing from the first missing piece on.

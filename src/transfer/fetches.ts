@@ -5,6 +5,7 @@
  */
 import type { ParentAddress } from '../protocol/host.ts';
 import type { LeaseId, PieceIndex } from '../protocol/ids.ts';
+import type { Proof } from './claims.ts';
 import type { AttemptId } from './events.ts';
 
 export type Attempt = {
@@ -12,6 +13,8 @@ export type Attempt = {
   readonly piece: PieceIndex;
   readonly parent: ParentAddress;
   readonly digest: string | undefined;
+  /** The digest is what other hosts say. */
+  readonly hearsay: boolean;
   /** 0 = none, or void. */
   lease: LeaseId;
   running: boolean;
@@ -39,8 +42,9 @@ export class Fetches {
     return this.#running;
   }
 
-  add(piece: PieceIndex, parent: ParentAddress, lease: LeaseId, digest?: string): Attempt {
-    const attempt: Attempt = { id: ++this.#last, piece, parent, digest, lease, running: false };
+  add(piece: PieceIndex, parent: ParentAddress, lease: LeaseId, proof?: Proof): Attempt {
+    const { digest, hearsay = false } = proof ?? {};
+    const attempt: Attempt = { id: ++this.#last, piece, parent, digest, hearsay, lease, running: false };
     this.#attempts.set(attempt.id, attempt);
     const parked = this.#unleased.has(piece) && lease !== 0;
     if (lease === 0) this.#markUnleased(attempt);

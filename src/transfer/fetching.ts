@@ -8,6 +8,7 @@ import type { Millis } from '../base/clock.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { HostId, LeaseId, PieceIndex } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';
+import { Claims } from './claims.ts';
 import type { AssignedPiece, AttemptId, PieceEvent, TransferCommand } from './events.ts';
 import { type Attempt, Fetches } from './fetches.ts';
 import type { TransferLimits } from './limits.ts';
@@ -41,11 +42,14 @@ export class Fetching {
   readonly #say: (command: TransferCommand) => void;
   readonly #fetches = new Fetches();
   readonly #parents: Parents;
+  readonly #claims = new Claims();
   #pieces: Pieces | undefined;
   #hasManifest = false;
   #reporting: Reporting = 'never';
   #unreported: TransferCommand[] = [];
   #askAt: Millis = 0;
+  /** When a parent gave something last. */
+  #givenAt: Millis = 0;
 
   constructor(limits: TransferLimits, random: () => number, say: (command: TransferCommand) => void) {
     this.#limits = limits;
@@ -63,11 +67,9 @@ export class Fetching {
     return this.#fetches.size === 0;
   }
 
-  /** Parents may bring some pieces without a supernode: every piece can be proved by the manifest. */
+  /** Parents may bring some pieces without a supernode: the manifest proves them, or what two hosts say. */
   get canShare(): boolean {
-    return (
-      this.#hasManifest && this.#pieces !== undefined && this.#pieces.shape.length !== null && this.#parents.hopeful
-    );
+    return this.#pieces !== undefined && this.#pieces.shape.length !== null && this.#parents.hopeful;
   }
 
   /** With whom this host shares the reading of the source; undefined = with nobody. `since`: when the reading may have begun. */
@@ -75,7 +77,16 @@ export class Fetching {
     if (!this.canShare) return undefined;
     const patient = now - this.#limits.sourceTurnMs;
     const others = this.#parents.grownSince(patient < since ? Number.NEGATIVE_INFINITY : patient);
-    return { self, others, obtainable: (piece) => this.#parents.heldBySomebody(piece) };
+    // Two others have to say what a piece is: where there are no two, each reads for itself.
+    const alone = !this.#hasManifest && others.length < 2;
+    return {
+      self: alone ? undefined : self,
+      others,
+      stuck: now - Math.max(since, this.#givenAt) >= this.#limits.sourceStuckMs,
+      obtainable: (piece) => this.#proved(piece) && this.#parents.heldBySomebody(piece),
+      wanting: (piece) => (this.#proved(piece) ? 1 : this.#claims.wanting(piece)),
+      spoke: (piece, host) => this.#claims.spoke(piece, host),
+    };
   }
 
   get nextAskAt(): Millis {
@@ -113,13 +124,13 @@ export class Fetching {
         this.#hasManifest = true;
         break;
       case 'piece-held':
-        this.#held(event.attempt, event.piece, event.millis);
+        this.#held(event, now);
         break;
       case 'piece-failed':
         this.#failed(event.attempt, event.fault, now);
         break;
       case 'parent-held':
-        this.#parents.answered(event.parent, event.held, now);
+        this.#answered(event, now);
         break;
       case 'parent-silent':
         this.#parents.answered(event.parent, undefined, now);
@@ -138,6 +149,7 @@ export class Fetching {
     for (const attempt of this.#fetches.all()) this.#abandon(attempt);
     this.#pieces = undefined;
     this.#hasManifest = false;
+    this.#claims.clear();
     this.#unreported = [];
     this.#parents.forgetHeld();
   }
@@ -164,7 +176,9 @@ export class Fetching {
         this.#tell({ type: 'report-held', piece, lease, millis: 0 });
       } else {
         this.#parents.meet(parent);
-        pieces.begin(piece, this.#fetches.add(piece, parent, lease, digest).id);
+        if (digest !== undefined) this.#claims.tell(piece, digest);
+        const proof = digest === undefined ? undefined : { digest, hearsay: false };
+        pieces.begin(piece, this.#fetches.add(piece, parent, lease, proof).id);
       }
     }
   }
@@ -176,10 +190,18 @@ export class Fetching {
     }
   }
 
-  #held(id: AttemptId, piece: PieceIndex, millis: Millis): void {
+  #answered({ parent, held, told }: Extract<PieceEvent, { type: 'parent-held' }>, now: Millis): void {
+    this.#parents.answered(parent, held, now);
+    const address = told === undefined ? undefined : this.#parents.heard(parent, told.next);
+    if (address === undefined) return;
+    for (const word of told?.vouched ?? []) if (this.#pieces?.held(word[0]) === false) this.#claims.hear(address, word);
+  }
+
+  #held({ attempt: id, piece, millis }: Extract<PieceEvent, { type: 'piece-held' }>, now: Millis): void {
     const pieces = this.#pieces;
     if (pieces === undefined || !pieces.valid(piece)) return;
     const attempt = this.#end(id);
+    if (attempt !== undefined) this.#givenAt = now;
     if (attempt !== undefined) this.#parents.succeeded(attempt.parent.id, pieces.bytesOf(piece), millis);
     const known = pieces.held(piece);
     const lease = attempt?.lease ?? 0;
@@ -221,10 +243,10 @@ export class Fetching {
     for (;;) {
       const attempt = this.#fetches.next(this.#limits.requests);
       if (attempt === undefined) return;
-      const { id, piece, parent, digest } = attempt;
+      const { id, piece, parent, digest, hearsay } = attempt;
       const stallMs = this.#parents.stallMs(parent.id, pieces.bytesOf(piece));
       this.#parents.started(parent.id);
-      const proof = digest === undefined ? {} : { digest };
+      const proof = { ...(digest === undefined ? {} : { digest }), ...(hearsay ? { hearsay } : {}) };
       this.#say({ type: 'fetch', attempt: id, piece, parent, stallMs, ...proof });
     }
   }
@@ -235,7 +257,8 @@ export class Fetching {
     if (pieces === undefined || !this.canShare) return;
     if (now >= this.#askAt) {
       this.#askAt = now + this.#limits.askAgainMs;
-      for (const parent of this.#parents.askable(now)) this.#say({ type: 'ask-parent', parent });
+      for (const { parent, from } of this.#parents.askable(now))
+        this.#say({ type: 'ask-parent', parent, ...(this.#hasManifest ? {} : { from }) });
     }
     // Hosts that are left alone begin at different places, so that they have something to give to each other.
     const begin = wants.first ?? Math.floor(this.#random() * pieces.known);
@@ -246,14 +269,20 @@ export class Fetching {
   #take(pieces: Pieces, [from, end]: readonly [number, number], now: Millis): void {
     for (let piece = pieces.nextMissing(from); piece !== -1 && piece < end; piece = pieces.nextMissing(piece + 1)) {
       if (this.#fetches.size >= this.#limits.requests) return;
-      const parent = this.#parents.holderOf(piece, now);
+      const parent = this.#proved(piece) ? this.#parents.holderOf(piece, now) : undefined;
       if (parent === undefined) continue;
-      pieces.begin(piece, this.#fetches.add(piece, parent, 0).id);
+      const proof = this.#hasManifest ? undefined : this.#claims.proofOf(piece);
+      pieces.begin(piece, this.#fetches.add(piece, parent, 0, proof).id);
       this.startWaiting();
     }
   }
 
+  #proved(piece: PieceIndex): boolean {
+    return this.#hasManifest || this.#claims.proofOf(piece) !== undefined;
+  }
+
   #hold(pieces: Pieces, piece: PieceIndex): void {
+    this.#claims.drop(piece);
     for (const id of pieces.hold(piece)) {
       const other = this.#end(id);
       if (other?.running) this.#say({ type: 'abort', attempt: id });

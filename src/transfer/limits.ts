@@ -37,6 +37,8 @@ export type TransferLimits = {
   readonly sourceReaders: number;
   /** A host that gained nothing for this long has no turn at the source. */
   readonly sourceTurnMs: number;
+  /** A host that got nothing from others for this long reads what it lacks itself, whoever should. */
+  readonly sourceStuckMs: number;
   /** Reads of the source that fail in a row without a piece gained. */
   readonly sourceAttempts: number;
   readonly sourceRestMs: number;
@@ -68,6 +70,7 @@ export const TRANSFER_LIMITS: TransferLimits = {
   sourceRunPieces: 32,
   sourceReaders: 4,
   sourceTurnMs: 5_000,
+  sourceStuckMs: 20_000,
   sourceAttempts: 5,
   sourceRestMs: 300,
   sourceRestMaxMs: 10_000,

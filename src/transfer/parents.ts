@@ -14,6 +14,8 @@ type Parent = {
   /** What it said to hold; undefined = not asked, or what it said is of no use. */
   held: Bitfield | undefined;
   asking: boolean;
+  /** How much of what it vouches for is known here. */
+  heard: number;
   /** When it was first seen to hold as much as it does. */
   grewAt: Millis;
   /** Faults since its last good piece. */
@@ -46,7 +48,16 @@ export class Parents {
       return;
     }
     if (this.#parents.size >= this.#limits.parents) this.#dropOne();
-    const entry = { address, held: undefined, asking: false, grewAt: 0, faults: 0, restsUntil: 0, running: 0 };
+    const entry = {
+      address,
+      held: undefined,
+      asking: false,
+      heard: 0,
+      grewAt: 0,
+      faults: 0,
+      restsUntil: 0,
+      running: 0,
+    };
     this.#parents.set(address.id, entry);
   }
 
@@ -89,14 +100,14 @@ export class Parents {
   }
 
   /** Parents that may be asked now what they hold; marks them as asked. */
-  askable(now: Millis): readonly ParentAddress[] {
-    const addresses: ParentAddress[] = [];
+  askable(now: Millis): readonly { readonly parent: ParentAddress; readonly from: number }[] {
+    const asked: { readonly parent: ParentAddress; readonly from: number }[] = [];
     for (const parent of this.#parents.values()) {
       if (parent.asking || !this.#usable(parent, now)) continue;
       parent.asking = true;
-      addresses.push(parent.address);
+      asked.push({ parent: parent.address, from: parent.heard });
     }
-    return addresses;
+    return asked;
   }
 
   answered(id: HostId, held: Bitfield | undefined, now: Millis): void {
@@ -105,6 +116,13 @@ export class Parents {
     parent.asking = false;
     if (held !== undefined && held.count > (parent.held?.count ?? -1)) parent.grewAt = now;
     parent.held = held;
+  }
+
+  /** It has said so much of what it vouches for. Undefined = it is not known here. */
+  heard(id: HostId, next: number): ParentAddress | undefined {
+    const parent = this.#parents.get(id);
+    if (parent !== undefined) parent.heard = next;
+    return parent?.address;
   }
 
   /** It turned out not to hold this piece. */
@@ -146,6 +164,7 @@ export class Parents {
   forgetHeld(): void {
     for (const parent of this.#parents.values()) {
       parent.held = undefined;
+      parent.heard = 0;
       parent.asking = false;
     }
   }

@@ -8,6 +8,8 @@ import { heldOf, shapeOf } from './transfer.fixture.ts';
 const COUNT = 256;
 const HOSTS = Array.from({ length: 16 }, (_, at) => `host-${at}`).map((name) => parseHostId(name) ?? '') as never[];
 
+const PROVED = { stuck: false, wanting: () => 1, spoke: () => false };
+
 /** What each host reads when nobody gains anything from others, in runs. */
 function allRuns(hosts: readonly never[], obtainable: Sharing['obtainable'] = () => false): number[][] {
   return hosts.map((self) => {
@@ -15,7 +17,7 @@ function allRuns(hosts: readonly never[], obtainable: Sharing['obtainable'] = ()
     const others = hosts.filter((other) => other !== self);
     const read: number[] = [];
     for (;;) {
-      const run = runInTurn(pieces, { self, others, obtainable }, TRANSFER_LIMITS);
+      const run = runInTurn(pieces, { ...PROVED, self, others, obtainable }, TRANSFER_LIMITS);
       if (run === undefined) return read;
       for (let piece = run.from; piece < (run.end ?? COUNT); piece++) {
         read.push(piece);

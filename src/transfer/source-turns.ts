@@ -14,24 +14,39 @@ export type Sharing = {
   readonly self: HostId | undefined;
   /** Hosts that are known to be here and that got on lately, or have not had the time to. */
   readonly others: readonly HostId[];
-  /** Some parent holds it: it need not be read. */
+  /** Nobody has given anything for long: this host reads what it lacks, whoever should. */
+  readonly stuck: boolean;
+  /** Some parent holds it, and it can be proved: it need not be read. */
   readonly obtainable: (piece: PieceIndex) => boolean;
+  /** How many have to read it: one where a manifest proves it, else as many as have to agree on what it is. */
+  readonly wanting: (piece: PieceIndex) => number;
+  /** That host has read it, or knows what it is. */
+  readonly spoke: (piece: PieceIndex, host: HostId) => boolean;
 };
 
 export type SourceRun = { readonly from: PieceIndex; readonly end: PieceIndex | null };
 
 /** The first run of missing pieces that is this host's to read; undefined = for now others read. */
 export function runInTurn(pieces: Pieces, sharing: Sharing, limits: TransferLimits): SourceRun | undefined {
-  const { self, others, obtainable } = sharing;
+  const { self, others, stuck, obtainable, wanting, spoke } = sharing;
   if (self === undefined) return undefined;
   const readers = readersOf([self, ...others], limits.sourceReaders);
-  if (!readers.includes(self)) return undefined;
+  if (!readers.includes(self) && !stuck) return undefined;
   const size = runPieces(pieces.known, readers.length, limits.sourceRunPieces);
+  const byRun = new Map<number, readonly HostId[]>();
+  const mine = (piece: PieceIndex, run: number): boolean => {
+    if (pieces.state(piece) !== 'missing' || obtainable(piece)) return false;
+    if (stuck) return true;
+    const order = byRun.get(run) ?? ownersOf(run, readers);
+    byRun.set(run, order);
+    const left = order.filter((id) => id === self || !spoke(piece, id));
+    return left.slice(0, wanting(piece)).includes(self);
+  };
   for (let piece = pieces.nextMissing(0); piece !== -1; piece = pieces.nextMissing(piece + 1)) {
     const run = Math.floor(piece / size);
-    if (obtainable(piece) || ownerOf(run, readers) !== self) continue;
+    if (!mine(piece, run)) continue;
     let end = piece + 1;
-    while (end < (run + 1) * size && pieces.valid(end) && pieces.state(end) === 'missing' && !obtainable(end)) end++;
+    while (end < (run + 1) * size && pieces.valid(end) && mine(end, run)) end++;
     return { from: piece, end };
   }
   return undefined;
@@ -45,17 +60,10 @@ function readersOf(hosts: readonly HostId[], most: number): readonly HostId[] {
     .map(({ id }) => id);
 }
 
-/** Rendezvous: the fewest runs change their owner when a reader comes or goes. */
-function ownerOf(run: number, readers: readonly HostId[]): HostId | undefined {
-  let owner: HostId | undefined;
-  let most = -1;
-  for (const id of readers) {
-    const weight = weightOf(`${run} ${id}`);
-    if (weight <= most) continue;
-    most = weight;
-    owner = id;
-  }
-  return owner;
+/** Rendezvous: the fewest runs change their owners when a reader comes or goes. */
+function ownersOf(run: number, readers: readonly HostId[]): readonly HostId[] {
+  const weights = new Map(readers.map((id) => [id, weightOf(`${run} ${id}`)]));
+  return [...readers].sort((a, b) => (weights.get(b) ?? 0) - (weights.get(a) ?? 0));
 }
 
 /** Several runs for each reader, so that they end at about the same time. */

@@ -172,7 +172,7 @@ describe('a supernode that says no', () => {
     driver.on({ type: 'assigned', pieces: [assignedOf(0, 1)] });
     driver.on({ type: 'piece-held', attempt: 1, piece: 0, millis: 1 });
     const broken = { type: 'broken', fault: { code: 'no-space', message: 'full' } } as const;
-    expect(typesOf(driver.on(broken))).toEqual(['leave']);
+    expect(typesOf(driver.on(broken))).toEqual(['leave', 'ask-parent']);
     expect(driver.after(500)).toMatchObject([{ type: 'read-source', from: 1, end: 4 }]);
   });
 });
@@ -257,8 +257,9 @@ describe('a transfer whose supernode is lost', () => {
       type: 'assigned',
       pieces: [assignedOf(0, 1, 'supernode'), assignedOf(1, 2), assignedOf(2, 3, 'supernode')],
     });
-    expect(driver.on({ type: 'session-lost', gone: parentNamed('supernode').id })).toEqual([
+    expect(driver.on({ type: 'session-lost', gone: parentNamed('supernode').id })).toMatchObject([
       { type: 'abort', attempt: 1 },
+      { type: 'ask-parent', parent: { id: 'p1' } },
     ]);
     expect(driver.transfer.stateOf(0)).toBe('missing');
     expect(driver.transfer.stateOf(1)).toBe('in flight');

@@ -27,6 +27,30 @@ async function hosts(count: number): Promise<void> {
   agents = await Promise.all(ips.map((ip) => lab.agent(ip, supernode.node, '--totallimit', LIMIT)));
 }
 
+describe('a supernode that is gone for good while it still reads the source', () => {
+  it(
+    'leaves hosts that read the rest twice between them, not each for itself, and no wrong file',
+    async () => {
+      const slow = await lab.source({ ip: '127.0.0.1', bytesPerSecond: 4 * MIB });
+      await hosts(6);
+      const sample = new Sample(24 * MIB, 7);
+      const url = slow.serve('left.bin', sample);
+      const running = agents.map((agent) => startDownload(lab, agent, url, lab.path(agent.name, 'out')));
+      await Promise.all(running.map((one) => one.reached(sample.length * 0.2)));
+      await supernode.running.kill('SIGKILL');
+      for (const [at, one] of running.entries()) {
+        expect(await one.ended).toMatchObject({ code: 0, stderr: '' });
+        expect(await lab.sha256(lab.path(agents[at]?.name ?? '', 'out'))).toBe(sample.digest());
+      }
+      // Each for itself it would be more than four times.
+      const read = slow.count('left.bin').bodyBytes / sample.length;
+      process.stdout.write(`the source gave ${read.toFixed(2)} times the content\n`);
+      expect(read).toBeLessThan(3);
+    },
+    TIMEOUT_MS,
+  );
+});
+
 describe('a supernode that comes back without its contents (its secret is still there)', () => {
   it(
     'learns from the inventories: no byte that a host holds is read again, however soon somebody asks',
