@@ -1,12 +1,12 @@
 /**
  * What it costs when the only supernode is killed at 30 %: against the same distribution undisturbed, with a supernode that is back
  * after five seconds and with one that never is, while it still reads the source (its link is like the hosts') and after it has read all
- * of it (its link is four times as fast). `--only failover`; medians of `--runs`; FAILOVER_MBIT sets the hosts' links where the machine
+ * of it (its link is four times as fast). `--only failover`; medians of `--runs`; `--mbit` sets the hosts' links where the machine
  * cannot play so many at 100 Mbit/s.
  */
-import { type FailoverResult, FailoverRun } from './failover-run.ts';
+import { type FailoverResult, failoverRun } from './failover-run.ts';
+import { fieldMissing } from './field.ts';
 import type { Plan } from './plan.ts';
-import { installed } from './processes.ts';
 import { fixed, median, row } from './table.ts';
 
 const MIB = 256;
@@ -14,13 +14,13 @@ const SOURCE_MBIT = 1000;
 const KILL_AT = 0.3;
 const BACK_AFTER = 5;
 
-export async function failover({ runs, mib }: Plan, dir: string): Promise<void> {
-  if (process.getuid?.() !== 0 || !installed('nginx') || !installed('tc')) {
-    process.stdout.write('not run: failover, which needs root, nginx and tc\n');
+export async function failover({ runs, mib, mbit }: Plan, dir: string): Promise<void> {
+  const missing = fieldMissing();
+  if (missing !== undefined) {
+    process.stdout.write(`not run: failover, which needs ${missing}\n`);
     return;
   }
   const size = Math.min(mib, MIB);
-  const mbit = Number(process.env.FAILOVER_MBIT ?? 100);
   for (const hosts of [8, 16]) {
     for (const [seedMbit, read] of [
       [mbit, 'while it reads the source'],
@@ -30,7 +30,7 @@ export async function failover({ runs, mib }: Plan, dir: string): Promise<void> 
       const of = async (more: { readonly killAt?: number; readonly backAfter?: number }) => {
         const results: FailoverResult[] = [];
         for (let run = 0; run < runs; run++)
-          results.push(await new FailoverRun({ ...common, ...more }, `${dir}/dragonfly-failover-${process.pid}`).run());
+          results.push(await failoverRun({ ...common, ...more }, `${dir}/dragonfly-failover-${process.pid}`));
         return results;
       };
       const what = `${hosts} hosts, ${size} MiB, ${mbit} Mbit/s, supernode ${seedMbit}`;

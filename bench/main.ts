@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --quick --only pair,fan,… --runs 5 --mib 1024 --files 5000 --hosts 1000 --dir DIR]`: ours against nginx and curl
+ * `npm run bench [-- --quick --only pair,fan,… --runs 5 --mib 1024 --files 5000 --hosts 1000 --mbit 100 --faults 1,2,3 --dir DIR]`: ours against nginx and curl
  * on the same work in one run, as one table of medians. CPU seconds count more than wall time: a machine of two cores
  * that plays all parts is noisy. All outputs are made with --no-sync, because curl does not wait for the disk either.
  */
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { dfdaemon } from './dfdaemon.ts';
 import { failover } from './failover.ts';
+import { faults } from './faults.ts';
 import { hosts } from './hosts.ts';
 import { limits } from './limits.ts';
 import { memory } from './memory.ts';
@@ -39,6 +40,7 @@ const SECTIONS: Readonly<Record<string, (bench: Bench, plan: Plan) => Promise<vo
 const ALONE: Readonly<Record<string, (plan: Plan) => void | Promise<void>>> = {
   scheduler: ({ runs }) => scheduler(100_000 * runs),
   failover: (plan) => failover(plan, values.dir ?? tmpdir()),
+  faults: (plan) => faults(plan, values.faults.split(','), values.dir ?? tmpdir()),
 };
 
 const { values } = parseArgs({
@@ -49,6 +51,8 @@ const { values } = parseArgs({
     mib: { type: 'string' },
     files: { type: 'string' },
     hosts: { type: 'string' },
+    mbit: { type: 'string' },
+    faults: { type: 'string', default: '1,2,3' },
     dir: { type: 'string' },
   },
 });
@@ -60,6 +64,7 @@ function planOf(): Plan {
     mib: values.mib,
     files: values.files,
     hosts: values.hosts,
+    mbit: values.mbit,
   }).flatMap(([name, text]) => (text === undefined ? [] : [[name, Number(text)] as const]));
   for (const [name, value] of asked) if (!(value >= 1)) throw new Error(`--${name} must be a number from 1 on`);
   return { ...base, ...Object.fromEntries(asked) };

@@ -14,6 +14,7 @@ export type S3Options = {
   readonly keys?: Readonly<Record<string, string>>;
   readonly pageSize?: number;
   readonly ip?: string;
+  readonly port?: number;
 };
 
 type Upload = { readonly path: string; readonly parts: Map<number, Buffer> };
@@ -51,7 +52,7 @@ export class TestS3 {
   static async start(options: S3Options = {}): Promise<TestS3> {
     const server = createServer();
     const store = new TestS3(server, options);
-    server.listen(0, options.ip ?? '127.0.0.1');
+    server.listen(options.port ?? 0, options.ip ?? '127.0.0.1');
     await once(server, 'listening');
     return store;
   }

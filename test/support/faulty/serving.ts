@@ -5,8 +5,8 @@ import { strikes } from './fault.ts';
 
 export { heldText };
 
-export function servable(content: Parameters<typeof honest>[0]): Servable {
-  const served = honest(content);
+export function servable(...args: Parameters<typeof honest>): Servable {
+  const served = honest(...args);
   const read: Servable['read'] = async (offset, into) => {
     if (strikes('mute', `${offset}`)) return new Promise<void>(() => undefined);
     await served.read(offset, into);
@@ -21,5 +21,6 @@ export function servable(content: Parameters<typeof honest>[0]): Servable {
     acquire: () => served.acquire(),
     release: () => served.release(),
     heldBase64: () => served.heldBase64?.() ?? '',
+    ...(served.vouchedSince === undefined ? {} : { vouchedSince: served.vouchedSince }),
   };
 }
