@@ -152,8 +152,10 @@ export class Faults {
     const over = history.begin(host.party, 'agent-kill');
     host.down = true;
     host.keptBack.clear();
-    for (const pid of field.agentPids(host)) quietly(() => process.kill(pid, 'SIGKILL'));
-    await until(BACK_MS, async () => field.agentPids(host).length === 0);
+    const killed = field.agentPids(host);
+    for (const pid of killed) quietly(() => process.kill(pid, 'SIGKILL'));
+    // A dfget may have started the next one already.
+    await until(BACK_MS, async () => field.agentPids(host).every((pid) => !killed.includes(pid)));
     await wait();
     // Where it is left to the next dfget, this may take a while; then the run starts it.
     if (way === 'leave') await until(BACK_MS / 4, async () => field.agentPids(host).length > 0);
