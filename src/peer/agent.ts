@@ -31,12 +31,20 @@ import { Supernodes } from './supernodes.ts';
 import { ToldFetches } from './told-fetches.ts';
 import { Vouches } from './vouches.ts';
 
+/** `upMillis`: for how long the session stands; `why` it does not. */
+export type SupernodeView = {
+  readonly place: string;
+  readonly up: boolean;
+  readonly upMillis?: number;
+  readonly why?: string;
+};
+
 export type AgentEngine = Engine & {
   /** Of the piece server. */
   readonly port: number;
   /** Downloads that run, and those over that somebody still holds. */
   readonly busy: number;
-  readonly supernodes: readonly { readonly place: string; readonly up: boolean; readonly why?: string }[];
+  readonly supernodes: readonly SupernodeView[];
   readonly bytesServed: number;
   limits: BandwidthLimits;
   /** The contents on disk, for those who look after them; what they remove, tell it with `evicted`. */
@@ -127,9 +135,11 @@ class HostEngine implements AgentEngine {
   }
 
   get supernodes() {
-    return this.#supernodes.links.map(({ place, up, fault }) => ({
+    const { now } = this.#supernodes;
+    return this.#supernodes.links.map(({ place, up, upAt, fault }) => ({
       place,
       up,
+      ...(up ? { upMillis: Math.round(now - upAt) } : {}),
       ...(fault === undefined ? {} : { why: fault.message }),
     }));
   }

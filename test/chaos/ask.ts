@@ -30,7 +30,7 @@ function parsed(text: string): unknown {
 
 export type Status = {
   readonly pid: number;
-  readonly supernodes: readonly { readonly place: string; readonly up: boolean }[];
+  readonly supernodes: readonly { readonly place: string; readonly up: boolean; readonly upMillis?: number }[];
   readonly downloads: number;
   readonly contents: number;
 };

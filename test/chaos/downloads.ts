@@ -94,6 +94,9 @@ export class Downloads {
     const endAt = now();
     const right = code === 0 ? await this.#isRight(output, file) : undefined;
     rmSync(output, { force: true });
+    // What lay there already may have been fetched by a dfget that was interrupted.
+    if (right && (done?.result.fromDisk !== file.length || !host.hasSince.has(file.name)))
+      host.hasSince.set(file.name, endAt);
     const outcome: Outcome = {
       host: host.party,
       file,

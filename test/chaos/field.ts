@@ -22,6 +22,11 @@ const READY_MS = 120_000;
 const STARTS_AT_ONCE = 4;
 const LOOK_AGAIN_MS = 50;
 const REDIS_PORT = 6379;
+/**
+ * What a supernode could hear for a shorter time than this may have come too late: between the decision to read and the first byte that
+ * is asked for it has asked others and connected, which takes seconds on a machine that plays all of them.
+ */
+const HEARD_MS = 3_000;
 
 export type Machine = { readonly party: Party; readonly name: string; readonly ip: string };
 
@@ -40,6 +45,8 @@ export type Host = Machine & {
   down: boolean;
   /** Files that it took with the pattern `cdn`, and therefore gives to nobody for as long as its agent lives. */
   readonly keptBack: Set<string>;
+  /** When it was first seen to have all of a file. Milliseconds of the run. */
+  readonly hasSince: Map<string, number>;
 };
 
 export type Supernode = Machine & {
@@ -119,14 +126,22 @@ export class Field {
     return ((await ask(socket, '/v1/contents')) as Contents | undefined)?.contents ?? [];
   }
 
-  /** Hosts that hold and give all of the file and have a session with a supernode. */
-  async holders(file: string): Promise<readonly Holder[]> {
+  /**
+   * Hosts that held and gave all of the file at that time and whose session with the reader has stood long enough; where a host reads,
+   * with any supernode.
+   */
+  async holders(file: string, reader: Party, at: number): Promise<readonly Holder[]> {
+    const supernode = this.supernodes.find(({ party }) => party === reader);
+    const place = supernode === undefined ? undefined : `${supernode.ip}:${supernode.port}`;
     const all = await Promise.all(
       this.hosts.map(async (host) => {
-        if (host.keptBack.has(file)) return [];
+        if (host.keptBack.has(file) || at - (host.hasSince.get(file) ?? at) < HEARD_MS) return [];
         const [contents, status] = await Promise.all([this.contents(host), this.status(host)]);
         const held = contents.filter(({ url, complete }) => complete && url.endsWith(`/${file}`));
-        if (held.length === 0 || !status?.supernodes.some(({ up }) => up)) return [];
+        const known = status?.supernodes.some(
+          (one) => (place ?? one.place) === one.place && (one.upMillis ?? 0) >= HEARD_MS,
+        );
+        if (held.length === 0 || !known) return [];
         return [{ party: host.party, proved: held.some(({ content }) => hasManifest(host.home, content)) }];
       }),
     );
@@ -187,6 +202,7 @@ export class Field {
       agent,
       down: false,
       keptBack: new Set(),
+      hasSince: new Map(),
     });
   }
 

@@ -11,7 +11,7 @@ export type SourceListener = {
   readonly now: () => number;
   readonly whoIs: (ip: string, port: number) => Party;
   /** Who could give all of it; asked when a file is read that was sent before. */
-  readonly holders: (file: string) => Promise<readonly Holder[]>;
+  readonly holders: (file: string, reader: Party) => Promise<readonly Holder[]>;
   readonly sentBefore: (file: string) => boolean;
   readonly onRead: (read: SourceRead) => void;
 };
@@ -82,7 +82,7 @@ export class ChaosSource {
     if (message.type === 'begin') {
       const { id, file, ip, port, from } = message;
       const reader = whoIs(ip, port);
-      const looked = sentBefore(file) ? holders(file) : undefined;
+      const looked = sentBefore(file) ? holders(file, reader) : undefined;
       this.#begun.set(id, { file, reader, from, startAt: now(), holders: looked });
       // Not before: what comes of this read must not be taken for what was there already.
       const go = () => this.#tell({ type: 'go', id });

@@ -46,7 +46,7 @@ export async function pull(entry: Entry, plan: PullPlan, parts: PullParts): Prom
     if (missing.length === 0) return;
     const late = performance.now() >= sourceAt;
     const tiers = late ? [...parts.tiers, parts.source] : parts.tiers;
-    await new Round(entry, tiers, parts).run(missing);
+    await new Round(entry, { tiers, elsewhere: plan.elsewhere }, parts).run(missing);
     const left = missing.filter((piece) => !entry.stored.held.has(piece));
     if (parts.signal.aborted) throw new Fault('cancelled', 'the cache is being closed');
     if (left.length > 0) await sleep(LOOK_AGAIN_MS, parts.signal);
@@ -57,12 +57,14 @@ export async function pull(entry: Entry, plan: PullPlan, parts: PullParts): Prom
 class Round {
   readonly #entry: Entry;
   readonly #tiers: readonly ContentTier[];
+  readonly #elsewhere: PullPlan['elsewhere'];
   readonly #parts: PullParts;
   #queue: PieceIndex[] = [];
 
-  constructor(entry: Entry, tiers: readonly ContentTier[], parts: PullParts) {
+  constructor(entry: Entry, from: Pick<PullParts, 'tiers'> & Pick<PullPlan, 'elsewhere'>, parts: PullParts) {
     this.#entry = entry;
-    this.#tiers = tiers;
+    this.#tiers = from.tiers;
+    this.#elsewhere = from.elsewhere;
     this.#parts = parts;
   }
 
@@ -91,7 +93,7 @@ class Round {
     }
   }
 
-  /** Pieces in a row, as many as the tier gives at once. */
+  /** Pieces in a row, as many as the tier gives at once. Who has some of them may have come since the round began. */
   #next(tier: ContentTier): PieceIndex[] {
     const { shape, reading } = this.#entry;
     const most = Math.max(1, Math.floor(tier.readBytes / shape.pieceSize));
@@ -100,7 +102,7 @@ class Round {
       const last = run.at(-1);
       if (last !== undefined && piece !== last + 1) break;
       this.#queue.shift();
-      if (!reading.has(piece)) run.push(piece);
+      if (!reading.has(piece) && !this.#elsewhere(piece)) run.push(piece);
     }
     return run;
   }
