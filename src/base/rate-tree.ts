@@ -75,10 +75,11 @@ export class RateTree {
     if (this.#bytesPerSecond === undefined) return this.#tasks.get(key)?.bucket.take(bytes, now) ?? 0;
     const task = this.#task(key, now, false);
     const own = task.bucket.take(bytes, now);
+    // Before the shares are divided, which forgets whoever has rested for long.
+    task.takenAt = now;
     if (now - this.#epochStart >= EPOCH_MS) this.#divide(now);
     this.#epochBytes += bytes;
     task.epochBytes += bytes;
-    task.takenAt = now;
     task.paidAt = Math.max(task.paidAt, now) + bytes / task.share;
     return Math.max(own, task.paidAt - now);
   }

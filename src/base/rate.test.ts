@@ -97,6 +97,11 @@ describe('RateTree', () => {
     expect(sum(taken) / (200 * MIB)).toBeGreaterThan(0.97);
   });
 
+  it('makes a task that nobody opened pay for its first bytes too', () => {
+    const tree = new RateTree(1000);
+    expect([tree.take('a', 100, 0), tree.take('a', 100, 0)]).toEqual([100, 200]);
+  });
+
   it('forgets a task that nobody opened when it has rested, and knows none without a limit', () => {
     const tree = new RateTree();
     tree.take('never', 1000, 0);
