@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { TestAuthority } from '../../../test/support/certificates.ts';
 import { freePort } from '../../../test/support/free-port.ts';
 import { eventually, RedisServer, redisCluster, redisPath } from '../../../test/support/redis.ts';
 import type { Log } from '../../io/log.ts';
@@ -106,6 +107,32 @@ describe.skipIf(redisPath === undefined)('Redis (needs redis-server)', () => {
     const wrong = open(`redis://df:falsch@${one.place}`);
     await eventually('it says what is wrong', () => wrong.health.why?.includes('WRONGPASS') === true);
     expect(said).not.toMatch(/geheim|falsch/);
+  });
+
+  it('over TLS, where each side shows a certificate', { timeout: LIMIT_MS }, async () => {
+    const ours = await TestAuthority.make(folder);
+    const [there, here] = [await ours.leaf('127.0.0.1'), await ours.leaf('supernode')];
+    const strange = await TestAuthority.make(folder, 'stranger');
+    const port = await freePort('127.0.0.1');
+    const files = [`tls-cert-file ${there.cert}`, `tls-key-file ${there.key}`, `tls-ca-cert-file ${ours.ca}`];
+    const one = await server(join(folder, 'tls'), {
+      port,
+      lines: ['port 0', `tls-port ${port}`, 'tls-auth-clients yes', ...files],
+    });
+    const redis = open(`rediss://${one.place}?ca=${ours.ca}&cert=${here.cert}&key=${here.key}`);
+    await isUp(redis);
+    await worksAll(redis);
+    await one.kill();
+    await isDown(redis);
+    await one.begin();
+    await isUp(redis);
+
+    const unknown = open(`rediss://${one.place}?ca=${strange.ca}&cert=${here.cert}&key=${here.key}`);
+    await eventually('it does not trust that server', () => /certificate/i.test(unknown.health.why ?? ''));
+    const plain = open(`redis://${one.place}`);
+    const silent = open(`rediss://${one.place}?ca=${ours.ca}`);
+    await eventually('nobody comes in without', () => [plain, silent].every(({ health }) => health.why !== undefined));
+    for (const other of [unknown, plain, silent]) await failsSoon(other);
   });
 
   it('a primary and its replica behind sentinels, when the primary dies', { timeout: LIMIT_MS }, async () => {
