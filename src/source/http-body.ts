@@ -26,6 +26,7 @@ class CountedBody implements ByteStream {
 
   async fill(into: Uint8Array, least = into.length): Promise<number> {
     const filled = await this.#body.fill(into, least).catch((error: unknown) => {
+      if (this.#whole && !isAbort(error)) return 0;
       throw this.#fault(error);
     });
     this.#count(filled, filled < least);
@@ -43,9 +44,14 @@ class CountedBody implements ByteStream {
         yield chunk;
       }
     } catch (error) {
-      throw this.#fault(error);
+      if (!this.#whole || isAbort(error)) throw this.#fault(error);
     }
     this.#count(0, true);
+  }
+
+  /** All that was announced has come: what breaks now breaks nothing, and there is no rest to ask for. */
+  get #whole(): boolean {
+    return this.#seen === this.#bytes;
   }
 
   #count(bytes: number, ended: boolean): void {
