@@ -64,6 +64,10 @@ export function isHost(party: Party): boolean {
   return party.startsWith('host');
 }
 
+export function supernodesOf(count: number): readonly Party[] {
+  return Array.from({ length: count }, (_, index): Party => `supernode ${index}`);
+}
+
 export function isSupernode(party: Party): boolean {
   return party.startsWith('supernode');
 }

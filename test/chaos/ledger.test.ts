@@ -60,6 +60,20 @@ describe('the ledger of the source', () => {
     expect(ledger.add(read({ reader: 'host 2', startAt: 110_000, endAt: 111_000 }))?.cause).toContain('supernode');
     expect(ledger.add(read({ reader: 'host 2', startAt: 50_000, endAt: 51_000 }))?.cause).toBeUndefined();
   });
+
+  it('excuses a host that reads beside three supernodes only when none of them was there', () => {
+    const { history, at } = scene();
+    const ledger = new Ledger(history, 3);
+    ledger.add(read());
+    at(105_000);
+    history.begin('supernode 0', 'supernode-kill');
+    history.begin('supernode 1', 'supernode-pause');
+    const again = read({ reader: 'host 2', startAt: 110_000, endAt: 111_000 });
+    expect(ledger.add(again)?.cause).toBeUndefined();
+    at(110_500);
+    history.begin('supernode 2', 'supernode-cut');
+    expect(ledger.add(again)?.cause).toContain('all supernodes');
+  });
 });
 
 const FILE: PlannedFile = {

@@ -2,7 +2,7 @@
  * Every byte that left the source, by content: what was sent for the first time and what was sent again. A byte that is sent again
  * needs a cause, else the run has failed.
  */
-import { type History, isHost, type Party, type Spell } from './history.ts';
+import { allAtOnce, type History, isHost, type Party, type Spell, supernodesOf } from './history.ts';
 
 /** `proved`: it has the supernode's manifest, by which the supernode believes it. */
 export type Holder = { readonly party: Party; readonly proved: boolean };
@@ -31,14 +31,16 @@ type Span = { from: number; to: number };
 
 export class Ledger {
   readonly #history: History;
+  readonly #supernodes: number;
   readonly #sent = new Map<string, Span[]>();
   readonly #reads = new Map<string, SourceRead[]>();
   readonly repeated: Repeated[] = [];
   bytes = 0;
   gets = 0;
 
-  constructor(history: History) {
+  constructor(history: History, supernodes = 1) {
     this.#history = history;
+    this.#supernodes = supernodes;
   }
 
   /** Bytes of the file that were sent at least once. */
@@ -56,7 +58,11 @@ export class Ledger {
     this.#reads.set(read.file, [...earlier, read]);
     const bytes = read.sent - fresh;
     if (bytes === 0) return undefined;
-    const repeated = { read, bytes, cause: causeOf(read, earlier, this.#history) };
+    const repeated = {
+      read,
+      bytes,
+      cause: causeOf(read, earlier, { history: this.#history, supernodes: this.#supernodes }),
+    };
     this.repeated.push(repeated);
     return repeated;
   }
@@ -101,7 +107,11 @@ export function isNeedless({ reader, holders = [] }: SourceRead): boolean {
 }
 
 /** Why these bytes had to be sent again; the first that fits. */
-function causeOf(read: SourceRead, earlier: readonly SourceRead[], history: History): string | undefined {
+function causeOf(
+  read: SourceRead,
+  earlier: readonly SourceRead[],
+  { history, supernodes }: { readonly history: History; readonly supernodes: number },
+): string | undefined {
   const { reader, startAt, endAt } = read;
   const since = startAt - AFTERMATH_MS;
   // It need only ask: whatever happened, this is a fault of ours.
@@ -114,9 +124,9 @@ function causeOf(read: SourceRead, earlier: readonly SourceRead[], history: Hist
   if (hit((spell) => spell.party === 'source')) return 'the source was in trouble';
   if (isHost(reader)) {
     if (hit((spell) => spell.party === reader && gone(spell))) return 'the reading host was killed, paused or cut off';
-    if (hit((spell) => spell.party.startsWith('supernode') && gone(spell)))
-      return 'a supernode was away: hosts read alone';
-    return undefined;
+    const away = history.during(since, endAt, gone);
+    const all = allAtOnce(supernodesOf(supernodes).map((party) => away.filter((spell) => spell.party === party)));
+    return all.length > 0 ? 'all supernodes were away: hosts read alone' : undefined;
   }
   const readers = new Set(earlier.filter((one) => one.endAt >= since).map((one) => one.reader));
   const cutShort = hit((spell) => gone(spell) && (spell.party === reader || readers.has(spell.party)));

@@ -26,7 +26,7 @@ export class ChaosRun {
   readonly #start = performance.now();
   readonly #now = (): number => performance.now() - this.#start;
   readonly #history = new History(this.#now);
-  readonly #ledger = new Ledger(this.#history);
+  readonly #ledger: Ledger;
   readonly #field: Field;
   readonly #watch: Watch;
   #source: ChaosSource | undefined;
@@ -34,6 +34,7 @@ export class ChaosRun {
   constructor(settings: ChaosSettings & { readonly dir: string }, places: Places) {
     this.#settings = settings;
     this.#places = places;
+    this.#ledger = new Ledger(this.#history, settings.supernodes);
     this.#field = new Field(settings.dir, places, settings);
     this.#watch = new Watch(this.#field, this.#now);
   }

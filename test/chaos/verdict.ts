@@ -1,5 +1,5 @@
 /** Whether a dfget ended as it should have: in time, with an exit code that what happened to it explains. */
-import { allAtOnce, covered, type History, isSupernode, type Party, type Spell } from './history.ts';
+import { allAtOnce, covered, type History, isSupernode, type Party, type Spell, supernodesOf } from './history.ts';
 import type { PlannedFile } from './plan.ts';
 
 export type Outcome = {
@@ -29,9 +29,7 @@ export function faultOf(outcome: Outcome, history: History, supernodes = 1): str
   });
   const own = near.filter(({ party, kind }) => !isSupernode(party) && kind !== 'agent-lie');
   // One of several is stood in for by the others.
-  const none = allAtOnce(
-    Array.from({ length: supernodes }, (_, index) => near.filter(({ party }) => party === `supernode ${index}`)),
-  );
+  const none = allAtOnce(supernodesOf(supernodes).map((one) => near.filter(({ party }) => party === one)));
   const took = endAt - startAt - covered([...own, ...none], startAt, endAt);
   if (took > BOUND_MS) return `it took ${Math.round(endAt - startAt)} ms, of which ${Math.round(took)} in no trouble`;
   if (interrupted) return undefined;
