@@ -11,7 +11,7 @@ import { LabNetwork, type Rates } from './lab/network.ts';
 import { installed, ROOT } from './processes.ts';
 
 const MIB = 1024 * 1024;
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 const LIMIT_MS = 600_000;
 const SOURCE_PORT = 8080;
 

@@ -31,11 +31,16 @@ import { Supernodes } from './supernodes.ts';
 import { ToldFetches } from './told-fetches.ts';
 import { Vouches } from './vouches.ts';
 
-/** `upMillis`: for how long the session stands; `why` it does not. */
 export type SupernodeView = {
   readonly place: string;
   readonly up: boolean;
+  /** For how long the session stands. */
   readonly upMillis?: number;
+  /** It is up, and nothing much was held against it lately: new downloads go to the first such one of their order. */
+  readonly healthy: boolean;
+  /** Faults that this host saw of it, halved every 30 s. */
+  readonly points: number;
+  /** Why it is down. */
   readonly why?: string;
 };
 
@@ -136,10 +141,12 @@ class HostEngine implements AgentEngine {
 
   get supernodes() {
     const { now } = this.#supernodes;
-    return this.#supernodes.links.map(({ place, up, upAt, fault }) => ({
+    return this.#supernodes.links.map(({ place, up, upAt, fault, health }) => ({
       place,
       up,
       ...(up ? { upMillis: Math.round(now - upAt) } : {}),
+      healthy: up && health.healthy(now),
+      points: Math.round(health.points(now) * 100) / 100,
       ...(fault === undefined ? {} : { why: fault.message }),
     }));
   }

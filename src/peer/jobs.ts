@@ -28,6 +28,9 @@ const ASK_STALL_MS = 1_000;
 /** Faults that no other parent can mend. */
 const OURS: ReadonlySet<FaultCode> = new Set(['no-space', 'local-io', 'store-version', 'internal']);
 
+/** Faults that say that a parent may be away. */
+const SILENT: ReadonlySet<FaultCode> = new Set(['peer-stalled', 'peer-reset', 'peer-refused']);
+
 export type FetchCommand = Extract<TransferCommand, { type: 'fetch' }>;
 export type ReadCommand = Extract<TransferCommand, { type: 'read-source' }>;
 
@@ -94,7 +97,9 @@ export class Jobs {
       },
       (error: unknown) => {
         this.#attempts.delete(attempt);
-        if (place.content === content) this.#failed(attempt, Fault.of(error), abort.signal.aborted);
+        const fault = Fault.of(error);
+        if (!abort.signal.aborted && SILENT.has(fault.code)) this.#options.parts.supernodes.trouble(parent.id);
+        if (place.content === content) this.#failed(attempt, fault, abort.signal.aborted);
       },
     );
   }

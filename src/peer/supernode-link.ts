@@ -14,6 +14,7 @@ import type { StoredContent } from '../store/store.ts';
 import { inventoryMessages } from './inventory.ts';
 import { type Node, placeOf } from './node-list.ts';
 import type { View } from './roster.ts';
+import { SupernodeHealth } from './supernode-health.ts';
 
 export type LinkUser = {
   onMessage(message: SupernodeMessage): void;
@@ -51,6 +52,7 @@ const BUSY_HEARTBEAT_MS = 600;
 export class SupernodeLink {
   readonly node: Node;
   readonly place: string;
+  readonly health = new SupernodeHealth();
   readonly #options: LinkOptions;
   #session: Session<HostMessage> | undefined;
   #up = false;
@@ -281,6 +283,8 @@ export class SupernodeLink {
     this.#view = undefined;
     this.#fault = fault;
     this.#failedAt = this.#options.clock.now();
+    // A goodbye is no fault of its.
+    if (fault.code === 'supernode-unreachable') this.health.saw(wasUp ? 'session' : 'connect', this.#failedAt);
     const attempt = this.#attempt;
     this.#attempt = undefined;
     const users = new Set([...this.#requests.values(), ...this.#contents.values()]);

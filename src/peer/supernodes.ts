@@ -31,6 +31,8 @@ export class Supernodes {
   readonly #byId = new Map<string, SupernodeLink>();
   readonly #listeners = new Set<() => void>();
   readonly #backoff: Backoff;
+  /** Until a link is healthy again. */
+  readonly #healing = new Map<SupernodeLink, NodeJS.Timeout>();
   #resolving: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -61,6 +63,11 @@ export class Supernodes {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** The piece server of the supernode of that name did not give what was asked; other names are no supernode's. */
+  trouble(id: string): void {
+    this.#byId.get(id)?.health.saw('pieces', this.now);
   }
 
   /** False when there is none to wait for. */
@@ -118,7 +125,9 @@ export class Supernodes {
     if (roster === undefined) return undefined;
     const order = roster.order(task);
     const places = order.map((candidate) => ({ ...candidate, link: this.#linkOf(candidate) }));
-    const best = places.find(({ link }) => link?.up === true && !except.has(link.place));
+    const { now } = this;
+    const up = places.filter(({ link }) => link?.up === true && !except.has(link.place));
+    const best = up.find(({ link }) => link?.health.healthy(now)) ?? up.find(({ link }) => link === at) ?? up[0];
     if (best?.link === undefined || best.link === at) return undefined;
     const present = places.find(({ link }) => link === at);
     return { to: best.link, when: present === undefined || present.draining ? 'now' : 'settled' };
@@ -143,6 +152,8 @@ export class Supernodes {
   close(reason?: Fault): void {
     this.#closed = true;
     clearInterval(this.#resolving);
+    for (const timer of this.#healing.values()) clearTimeout(timer);
+    this.#healing.clear();
     this.#listeners.clear();
     for (const link of this.#links.values()) link.close(reason);
     this.#links.clear();
@@ -157,11 +168,13 @@ export class Supernodes {
     return named.roster;
   }
 
-  /** The first that is up or was not tried yet; when there is none the first of those that failed lately. */
+  /** The first that is up and healthy or was not tried yet; then one that is up; when there is none the first of those that failed lately. */
   #next(roster: Roster, task: TaskId, failed: ReadonlySet<string>): SupernodeLink | undefined {
     const links = roster.order(task).map((candidate) => this.#linkOf(candidate) ?? this.#linkTo(candidate.node));
     const left = links.filter((link) => !failed.has(link.place));
-    return left.find((link) => link.up || link.untried) ?? left[0];
+    const { now } = this;
+    const healthy = left.find((link) => (link.up && link.health.healthy(now)) || link.untried);
+    return healthy ?? left.find((link) => link.up) ?? left[0];
   }
 
   #linkOf({ node, id }: Candidate): SupernodeLink | undefined {
@@ -197,6 +210,20 @@ export class Supernodes {
     this.#resolve(link.node.host);
     if (wasUp) this.#changed();
     else this.#keepLinks();
+    this.#whenHealthy(link);
+  }
+
+  /** What turned away from it may come back then. */
+  #whenHealthy(link: SupernodeLink): void {
+    const wait = link.health.healsInMs(this.now);
+    clearTimeout(this.#healing.get(link));
+    this.#healing.delete(link);
+    if (wait <= 0 || this.#closed) return;
+    const again = () => {
+      this.#healing.delete(link);
+      this.#changed();
+    };
+    this.#healing.set(link, setTimeout(again, wait).unref());
   }
 
   #changed(): void {

@@ -20,8 +20,6 @@ import type { Supernodes } from './supernodes.ts';
  * bytes. At 100 MB/s and below no piece waits.
  */
 const REPORT_GAP_MS = 8;
-/** An earlier supernode of the order must have stayed so long before a running task goes back to it. */
-const SETTLE_MS = 30_000;
 /** The hosts of one that drains leave over this time, not all in one moment. */
 const LEAVE_SPREAD_MS = 300;
 
@@ -177,9 +175,14 @@ export class TaskLink implements LinkUser {
     const { supernodes, task, nodes } = this.#options;
     const move = supernodes.review(task, nodes, at, this.#except);
     if (move === undefined) return;
-    const settledFor = supernodes.now - move.to.upAt;
-    const wait = move.when === 'now' ? Math.random() * LEAVE_SPREAD_MS : Math.max(0, SETTLE_MS - settledFor);
+    const wait = move.when === 'now' ? Math.random() * LEAVE_SPREAD_MS : this.#settlesIn(move.to);
     this.#moving = setTimeout(() => this.#moveFrom(at), wait);
+  }
+
+  /** An earlier supernode of the order must have stayed for a while before a running task goes back to it: milliseconds that are left of it. */
+  #settlesIn({ health, upAt }: SupernodeLink): number {
+    const { now } = this.#options.supernodes;
+    return Math.max(0, upAt + health.settleMs(now) - now);
   }
 
   /** What is on its way goes on, and what comes of it is told to the next one. */
@@ -192,7 +195,7 @@ export class TaskLink implements LinkUser {
     }
     const move = supernodes.review(task, nodes, at, this.#except);
     if (move === undefined) return;
-    if (move.when === 'settled' && supernodes.now - move.to.upAt < SETTLE_MS) {
+    if (move.when === 'settled' && this.#settlesIn(move.to) > 0) {
       this.#review();
       return;
     }
@@ -251,6 +254,7 @@ export class TaskLink implements LinkUser {
       return;
     }
     this.#except.add(link.place);
+    link.health.saw('refusal', supernodes.now);
     supernodes.pick(task, nodes, this.#except).then(
       () => {
         if (this.#closing.signal.aborted || this.#link !== link) return;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Score, type ScoreLimits } from '../base/score.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { Score, type ScoreLimits } from './score.ts';
 import { Trust, trustRules } from './trust.ts';
 
 const LIMITS: ScoreLimits = { halfLifeMs: 60_000, witnessPoints: 2.5, burstPoints: 3, burstMs: 1_000 };

@@ -5,10 +5,10 @@
  * heard for a while. One witness alone never isolates anybody.
  */
 import type { Millis } from '../base/clock.ts';
+import { Score, type ScoreLimits } from '../base/score.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { Limits } from './limits.ts';
-import { Score, type ScoreLimits } from './score.ts';
 
 /** `false-witness`: it called pieces wrong that were right. `operator`: somebody wants it so. */
 export type IsolationReason = FaultCode | 'operator' | 'false-witness';

@@ -45,8 +45,9 @@ export type TransferLimits = {
   readonly sourceRestMaxMs: number;
   /** A content that changes while it is read is begun anew this many times. */
   readonly restarts: number;
-  /** Nothing in flight and no word for this long: ask the supernode again. */
+  /** Nothing in flight and no word for this long: ask the supernode again; twice as long each time, up to the longest. */
   readonly silenceMs: number;
+  readonly silenceMaxMs: number;
   /** Asked again so often without any piece gained = the supernode counts as lost. */
   readonly silences: number;
 };
@@ -75,8 +76,9 @@ export const TRANSFER_LIMITS: TransferLimits = {
   sourceRestMs: 300,
   sourceRestMaxMs: 10_000,
   restarts: 2,
-  silenceMs: 30_000,
-  silences: 10,
+  silenceMs: 4_000,
+  silenceMaxMs: 30_000,
+  silences: 12,
 };
 
 /** How long a host that lost its supernode waits for it, or for known parents, before it reads the source. */

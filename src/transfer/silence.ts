@@ -13,7 +13,8 @@ export class Silence {
 
   /** When it will have lasted too long. */
   get until(): Millis {
-    return this.#heardAt + this.#limits.silenceMs;
+    const { silenceMs, silenceMaxMs } = this.#limits;
+    return this.#heardAt + Math.max(silenceMs, Math.min(silenceMaxMs, silenceMs * 2 ** this.#times));
   }
 
   heard(now: Millis): void {

@@ -102,10 +102,28 @@ describe('a transfer under a supernode', () => {
 
   it('asks again when the supernode is silent with nothing on its way', () => {
     const driver = Driver.fetching(2);
-    expect(driver.after(29_999)).toEqual([]);
+    expect(driver.after(3_999)).toEqual([]);
+    expect(typesOf(driver.after(1))).toEqual(['open']);
+    // Ever later, as long as nothing comes.
+    expect(driver.after(7_999)).toEqual([]);
     expect(typesOf(driver.after(1))).toEqual(['open']);
     const commands = driver.on({ type: 'assigned', pieces: [assignedOf(0, 1)] });
     expect(typesOf(commands)).toEqual(['fetch']);
+    expect(driver.on({ type: 'piece-failed', attempt: 1, fault: 'peer-reset' })).toEqual([]);
+    expect(driver.after(15_999)).toEqual([]);
+    expect(typesOf(driver.after(1))).toEqual(['open']);
+  });
+
+  it('counts as lost what was silent for five minutes', () => {
+    const driver = Driver.fetching(2);
+    let seconds = 0;
+    while (driver.transfer.phase === 'fetching') {
+      driver.after(1_000);
+      seconds++;
+    }
+    expect(driver.transfer.phase).toBe('sourcing');
+    expect(seconds).toBeGreaterThan(300);
+    expect(seconds).toBeLessThan(400);
   });
 
   it('tells pieces that were lost on disk, and fetches again what was lost while it was checked', () => {

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { LeftAlone, type LostHosts } from './left-alone.fixture.ts';
 
-/** At 100 Mbit/s a piece of 512 KiB takes 42 ms; a third of the content is held by all when the supernode is lost. */
-const PIECES = 512;
+/** Pieces of 1 MiB at 100 Mbit/s; a third of the content is held by all when the supernode is lost. */
+const PIECES = 192;
 const WORLD: LostHosts = {
   hosts: 8,
   pieces: PIECES,
   held: (_, piece) => piece % 3 === 0,
   hasManifest: false,
-  linkMs: 42,
-  sourceMs: 42,
+  linkMs: 84,
+  sourceMs: 84,
 };
 
 function run(change: Partial<LostHosts>) {

@@ -2,7 +2,7 @@
  * What others saw of a host, as points that halve with time. Invariants: no witness alone counts for more than `witnessPoints`, and what many
  * see at one moment is one incident and counts for no more than `burstPoints`; so neither one bad witness nor one bad moment says much.
  */
-import type { Millis } from '../base/clock.ts';
+import type { Millis } from './clock.ts';
 
 export type ScoreLimits = {
   readonly halfLifeMs: Millis;
