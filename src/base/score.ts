@@ -76,6 +76,21 @@ export class Score {
     for (const [witness, points] of this.#points) this.#keep(witness, points * share);
   }
 
+  /** Each witness with its points. */
+  entries(now: Millis): readonly (readonly [witness: string, points: number])[] {
+    this.#decay(now);
+    return [...this.#points];
+  }
+
+  /** As `entries` said it, `agoMs` earlier. */
+  restore(entries: Iterable<readonly [witness: string, points: number]>, agoMs: Millis, now: Millis): void {
+    this.reset();
+    for (const [witness, points] of [...entries].slice(0, MAX_WITNESSES))
+      this.#points.set(witness, Math.min(points, this.#limits.witnessPoints));
+    this.#at = now - agoMs;
+    this.#decay(now);
+  }
+
   reset(): void {
     this.#points.clear();
     this.#burst = 0;

@@ -10,6 +10,7 @@ import type { Membership } from './membership.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
 import type { IsolationReason, Standing, Trust } from './trust.ts';
+import type { RememberedHost } from './trust-memory.ts';
 
 export class Isolation {
   readonly #core: Core;
@@ -104,6 +105,26 @@ export class Isolation {
   standing(id: HostId, now: Millis): Standing | undefined {
     const { hosts } = this.#core;
     return (hosts.get(id)?.trust ?? hosts.book.find(id))?.standing(now);
+  }
+
+  /** All that is held against anybody, isolated hosts first; of at most so many hosts. */
+  remember(now: Millis, most: number): readonly RememberedHost[] {
+    const { hosts } = this.#core;
+    const here = [...hosts.values()].filter((host) => host.watched && !host.trust.clean);
+    const trusts = [...here.map(({ id, trust }) => [id, trust] as const), ...hosts.book.entries()];
+    trusts.sort(([, a], [, b]) => Number(b.isolated) - Number(a.isolated));
+    return trusts.slice(0, most).map(([id, trust]) => [id, trust.remember(now)] as const);
+  }
+
+  /** What was remembered `agoMs` earlier, of hosts that have not come yet. */
+  recall(remembered: readonly RememberedHost[], agoMs: Millis, now: Millis): void {
+    const { hosts } = this.#core;
+    for (const [id, memory] of remembered) {
+      if (hosts.get(id) !== undefined) continue;
+      const trust = hosts.book.take(id);
+      trust.recall(memory, agoMs, now);
+      hosts.book.keep(id, trust);
+    }
   }
 
   /** Hosts that are away and isolated. */

@@ -49,8 +49,10 @@ export class Membership {
 
   /** What is known of it from before. */
   #recall(host: Host): void {
-    const { isolated, excluded, pairs } = this.#core;
+    const { isolated, excluded, pairs, out } = this.#core;
+    const { reason, until } = host.trust;
     if (host.trust.isolated) isolated.add(host);
+    if (host.trust.isolated && reason !== undefined) out.push({ type: 'isolated', host: host.id, reason, until });
     if (host.trust.excluded.size > 0) excluded.add(host);
     if (host.trust.mute) pairs.mute(host.index, true);
     if (!host.trust.clean) host.watch();

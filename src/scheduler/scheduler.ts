@@ -24,6 +24,7 @@ import { Reports } from './reports.ts';
 import { SwarmTable } from './swarm-table.ts';
 import { Transfers } from './transfers.ts';
 import type { Standing } from './trust.ts';
+import type { RememberedHost } from './trust-memory.ts';
 
 export type SchedulerSettings = Partial<Limits> & { readonly random: Random };
 
@@ -99,6 +100,16 @@ export class Scheduler implements SchedulerCore {
   /** How far a host is trusted, also one that is away; undefined when nothing is known of it. */
   standingOf(id: HostId, now: Millis): Standing | undefined {
     return this.#isolation.standing(id, now);
+  }
+
+  /** All that is held against hosts, of at most so many; for `recall` in another life. */
+  remember(now: Millis, most: number): readonly RememberedHost[] {
+    return this.#isolation.remember(now, most);
+  }
+
+  /** Before the first host joins: what was remembered so many milliseconds ago. */
+  recall(remembered: readonly RememberedHost[], agoMs: Millis, now: Millis): void {
+    this.#isolation.recall(remembered, agoMs, now);
   }
 
   /** Isolated hosts that are not here. */

@@ -41,6 +41,10 @@ export class TrustBook {
     this.#away.delete(id);
   }
 
+  entries(): Iterable<readonly [HostId, Trust]> {
+    return this.#away.entries();
+  }
+
   *ids(): Iterable<HostId> {
     yield* this.#away.keys();
   }

@@ -9,6 +9,7 @@ import { Score, type ScoreLimits } from '../base/score.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { Limits } from './limits.ts';
+import type { TrustMemory } from './trust-memory.ts';
 
 /** `false-witness`: it called pieces wrong that were right. `operator`: somebody wants it so. */
 export type IsolationReason = FaultCode | 'operator' | 'false-witness';
@@ -189,6 +190,34 @@ export class Trust {
     this.excluded.clear();
     for (const score of [this.score, this.wrong, this.doubt]) score.reset();
     this.#isolations = 0;
+  }
+
+  remember(now: Millis): TrustMemory {
+    const { reason = 'timeout', note, until, excluded } = this;
+    const leftMs = Number.isFinite(until) ? Math.max(0, until - now) : null;
+    return {
+      ...(this.isolated ? { isolated: { reason, ...(note === undefined ? {} : { note }), leftMs } } : {}),
+      probation: this.probation,
+      isolations: this.#isolations,
+      service: this.score.entries(now),
+      wrong: this.wrong.entries(now),
+      doubt: this.doubt.entries(now),
+      excluded: [...excluded].map(([content, end]) => [content, Math.max(0, end - now)] as const),
+    };
+  }
+
+  /** As it was remembered, `agoMs` earlier. What has run out meanwhile has run out. */
+  recall(memory: TrustMemory, agoMs: Millis, now: Millis): void {
+    const { isolated, excluded } = memory;
+    this.score.restore(memory.service, agoMs, now);
+    this.wrong.restore(memory.wrong, agoMs, now);
+    this.doubt.restore(memory.doubt, agoMs, now);
+    for (const [content, left] of excluded) if (left > agoMs) this.excluded.set(content, now + left - agoMs);
+    this.#isolations = memory.isolations;
+    this.probation = memory.probation;
+    if (isolated === undefined) return;
+    const { reason, note, leftMs } = isolated;
+    this.isolate(reason, now, leftMs === null ? null : Math.max(0, leftMs - agoMs), note);
   }
 
   standing(now: Millis): Standing {

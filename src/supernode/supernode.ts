@@ -45,6 +45,7 @@ import { defaultHome, marksOf, type Settings } from './settings.ts';
 import { SwarmLoop } from './swarm-loop.ts';
 import { Swarms } from './swarms.ts';
 import { startSweeping } from './sweeping.ts';
+import { TrustFile } from './trust-file.ts';
 
 export type RunningSupernode = {
   readonly controlPort: number;
@@ -102,6 +103,7 @@ export async function startSupernode(
   const hosts = new Hosts({ id: home.id, ip: address, port: downloadPort });
   const random = new Random(Number.parseInt(randomHex(4), 16));
   const scheduler = new Scheduler({ random });
+  const trust = new TrustFile({ path: `${home.dir}/trust.json`, clock, log, scheduler });
   const loop = new SwarmLoop({
     scheduler,
     clock,
@@ -195,6 +197,7 @@ export async function startSupernode(
     sweeping.stop();
     watch.close();
     await heat.close();
+    await trust.close();
     await sessions.close();
     await api.close();
     await pieceServer.close();
@@ -206,6 +209,7 @@ export async function startSupernode(
     await store.close();
   };
   try {
+    await trust.load();
     const controlPort = await api.listen(settings.bindAddress, settings.listenPort);
     member = { ...member, place: placeText(address, controlPort) };
     if (redis !== undefined) {

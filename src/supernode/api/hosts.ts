@@ -38,12 +38,11 @@ export const ISOLATE_BODY = {
 
 export function addHosts(app: ApiRoutes, parts: HostParts): void {
   const { hosts, standingOf, isolatedAway, order } = parts;
-  app.get('/v1/hosts', async () => ({
-    hosts: [
-      ...[...hosts.all].map((record) => shown(record, parts)),
-      ...isolatedAway().map((id) => ({ id, connected: false, ...trustOf(standingOf(id)) })),
-    ],
-  }));
+  app.get('/v1/hosts', async () => {
+    const here = [...hosts.all].map((record) => shown(record, parts));
+    const away = isolatedAway().map((id) => ({ id, connected: false, ...trustOf(standingOf(id)) }));
+    return { counts: countsOf(here, away.length), hosts: [...here, ...away] };
+  });
   app.get<ByHost>('/v1/hosts/:id', async ({ params }) => {
     const id = known(params.id, parts);
     const record = hosts.find(id);
@@ -70,6 +69,23 @@ export function addHosts(app: ApiRoutes, parts: HostParts): void {
 }
 
 /** Fault not-found for a host of which nothing is known. */
+type ShownHost = ReturnType<typeof shown>;
+
+/** Numbers of hosts: those that are connected by how far each is trusted, and isolated ones that are away. */
+function countsOf(here: readonly ShownHost[], isolatedAway: number): Readonly<Record<string, number>> {
+  const of = (state: Standing['state']) => here.filter((host) => host.state === state).length;
+  return {
+    connected: here.length,
+    ok: of('ok'),
+    limited: of('limited'),
+    isolated: of('isolated'),
+    probation: of('probation'),
+    silent: here.filter(({ silent }) => silent).length,
+    excluding: here.filter(({ excluded }) => excluded !== undefined).length,
+    isolatedAway,
+  };
+}
+
 function known(text: string, { hosts, standingOf }: HostParts): HostId {
   const id = parseHostId(text);
   if (id === undefined || (hosts.find(id) === undefined && standingOf(id) === undefined))
@@ -77,7 +93,7 @@ function known(text: string, { hosts, standingOf }: HostParts): HostId {
   return id;
 }
 
-function shown(record: HostRecord, { standingOf, isSilent }: HostParts): object {
+function shown(record: HostRecord, { standingOf, isSilent }: HostParts) {
   const { description, joinedAt, swarms, offers } = record;
   return {
     ...description,
@@ -91,7 +107,7 @@ function shown(record: HostRecord, { standingOf, isSilent }: HostParts): object 
 }
 
 /** `secondsLeft` null = until it is released. `witnesses` = how many others it stems from. */
-function trustOf(standing: Standing | undefined): object {
+function trustOf(standing: Standing | undefined) {
   const { state, score, witnesses, reason, note, leftMs, excluded } = standing ?? NOTHING_KNOWN;
   return {
     state,

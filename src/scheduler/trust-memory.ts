@@ -1,0 +1,23 @@
+/**
+ * What is held against a host, as plain data without a moment of any clock: how long it still lasts, not until when. So another process, whose
+ * clock is another one, can go on with it.
+ */
+import type { Millis } from '../base/clock.ts';
+import type { ContentId, HostId } from '../protocol/ids.ts';
+import type { IsolationReason } from './trust.ts';
+
+export type Points = readonly (readonly [witness: string, points: number])[];
+
+export type TrustMemory = {
+  /** Absent = it may give. `leftMs` null = until it is released. */
+  readonly isolated?: { readonly reason: IsolationReason; readonly note?: string; readonly leftMs: Millis | null };
+  readonly probation: boolean;
+  /** How often it was isolated. */
+  readonly isolations: number;
+  readonly service: Points;
+  readonly wrong: Points;
+  readonly doubt: Points;
+  readonly excluded: readonly (readonly [content: ContentId, leftMs: Millis])[];
+};
+
+export type RememberedHost = readonly [host: HostId, memory: TrustMemory];
