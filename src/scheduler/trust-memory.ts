@@ -3,8 +3,11 @@
  * clock is another one, can go on with it.
  */
 import type { Millis } from '../base/clock.ts';
+import type { FaultCode } from '../protocol/faults.ts';
 import type { ContentId, HostId } from '../protocol/ids.ts';
-import type { IsolationReason } from './trust.ts';
+
+/** `false-witness`: it called pieces wrong that were right. `operator`: somebody wants it so. */
+export type IsolationReason = FaultCode | 'operator' | 'false-witness';
 
 export type Points = readonly (readonly [witness: string, points: number])[];
 

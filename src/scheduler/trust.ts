@@ -9,10 +9,10 @@ import { Score, type ScoreLimits } from '../base/score.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { Limits } from './limits.ts';
-import type { TrustMemory } from './trust-memory.ts';
+import type { IsolationReason, TrustMemory } from './trust-memory.ts';
 
-/** `false-witness`: it called pieces wrong that were right. `operator`: somebody wants it so. */
-export type IsolationReason = FaultCode | 'operator' | 'false-witness';
+export type { IsolationReason } from './trust-memory.ts';
+
 export type TrustState = 'ok' | 'limited' | 'isolated' | 'probation';
 
 /** What is shown of a host. */

@@ -119,16 +119,20 @@ describe('a host that takes requests and never answers', { timeout: 300_000 }, (
 });
 
 describe('an operator', { timeout: 300_000 }, () => {
-  it('isolates a host, which stays so when it comes back, and releases it', async () => {
+  it('isolates a host, which stays so when it comes back and when the supernode does, and releases it', async () => {
     const sample = new Sample(4 * MIB, 14);
     const url = source.serve('operator.bin', sample);
-    const { node } = await lab.supernode();
+    const supernode = await lab.supernode();
+    const { node } = supernode;
     const holder = await lab.agent('127.0.0.2', node);
     await allRight(sample, [holder], url);
     const { id } = await hostAt(node, '127.0.0.2');
     const isolated = await ask(node, `/v1/hosts/${id}/isolate`, { reason: 'its disk makes noises' });
     expect(isolated).toMatchObject({ status: 200, body: { state: 'isolated', secondsLeft: null } });
     await holder.running.kill('SIGTERM');
+    expect(await ask(node, `/v1/hosts/${id}`)).toMatchObject({ body: { connected: false, state: 'isolated' } });
+    await supernode.running.kill('SIGTERM');
+    await lab.supernode(supernode);
     expect(await ask(node, `/v1/hosts/${id}`)).toMatchObject({ body: { connected: false, state: 'isolated' } });
     await lab.restart(holder);
     const [first, second] = await agents(node, 3, 2);
