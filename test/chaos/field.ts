@@ -130,7 +130,7 @@ export class Field {
    * Hosts that held and gave all of the file at that time and whose session with the reader has stood long enough; where a host reads,
    * with any supernode.
    */
-  async holders(file: string, reader: Party, at: number): Promise<readonly Holder[]> {
+  async holders(file: string, reader: Party, at: number, now: () => number): Promise<readonly Holder[]> {
     const supernode = this.supernodes.find(({ party }) => party === reader);
     const place = supernode === undefined ? undefined : `${supernode.ip}:${supernode.port}`;
     const all = await Promise.all(
@@ -139,7 +139,7 @@ export class Field {
         const [contents, status] = await Promise.all([this.contents(host), this.status(host)]);
         const held = contents.filter(({ url, complete }) => complete && url.endsWith(`/${file}`));
         const known = status?.supernodes.some(
-          (one) => (place ?? one.place) === one.place && (one.upMillis ?? 0) >= HEARD_MS,
+          (one) => (place ?? one.place) === one.place && (one.upMillis ?? 0) - (now() - at) >= HEARD_MS,
         );
         if (held.length === 0 || !known) return [];
         return [{ party: host.party, proved: held.some(({ content }) => hasManifest(host.home, content)) }];

@@ -101,7 +101,7 @@ export class ChaosRun {
     this.#source = await ChaosSource.start(machine.ip, (command) => this.#field.on(machine, command), {
       now: this.#now,
       whoIs: (ip, port) => whoIs(this.#field, ip, port),
-      holders: (file, reader) => this.#field.holders(file, reader, this.#now()),
+      holders: (file, reader) => this.#field.holders(file, reader, this.#now(), this.#now),
       sentBefore: (file) => this.#ledger.known(file) > 0,
       onRead: (read) => {
         const repeated = this.#ledger.add(read);

@@ -10,9 +10,7 @@ import type { PlannedFile } from './plan.ts';
 export type Mood = 'well' | '503' | 'reset' | 'stall';
 export type ToSource =
   | { readonly type: 'serve'; readonly file: PlannedFile }
-  | { readonly type: 'mood'; readonly mood: Mood }
-  /** The answer to `begin`. */
-  | { readonly type: 'go'; readonly id: number };
+  | { readonly type: 'mood'; readonly mood: Mood };
 export type FromSource =
   | { readonly type: 'listening'; readonly port: number }
   | {
@@ -35,12 +33,8 @@ const moodNow = (): Mood => mood;
 let lastRead = 0;
 const tell = (message: FromSource): void => void process.send?.(message);
 
-/** Reads whose begin was told and that may not send yet. */
-const waiting = new Map<number, () => void>();
-
 process.on('message', (message: ToSource) => {
   if (message.type === 'mood') mood = message.mood;
-  else if (message.type === 'go') waiting.get(message.id)?.();
   else {
     const { file } = message;
     const sample = new Sample(file.length, file.seed);
@@ -82,11 +76,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (request.method === 'HEAD') return void response.end();
   const id = ++lastRead;
   const { remoteAddress = '', remotePort = 0 } = request.socket;
-  await new Promise<void>((go) => {
-    waiting.set(id, go);
-    tell({ type: 'begin', id, file: file.name, ip: remoteAddress, port: remotePort, from: start });
-  });
-  waiting.delete(id);
+  tell({ type: 'begin', id, file: file.name, ip: remoteAddress, port: remotePort, from: start });
   let broken = false;
   let sent = 0;
   try {

@@ -84,10 +84,6 @@ export class ChaosSource {
       const reader = whoIs(ip, port);
       const looked = sentBefore(file) ? holders(file, reader) : undefined;
       this.#begun.set(id, { file, reader, from, startAt: now(), holders: looked });
-      // Not before: what comes of this read must not be taken for what was there already.
-      const go = () => this.#tell({ type: 'go', id });
-      if (looked === undefined) go();
-      else void looked.then(go);
     } else if (message.type === 'end') void this.#end(message);
   }
 
