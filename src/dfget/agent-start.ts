@@ -13,8 +13,10 @@ import { connectAgent, socketPathOf } from './agent-request.ts';
 import type { AgentFlags } from './flags.ts';
 import { nodesOf } from './flags.ts';
 
-/** A loaded machine may take its time; a healthy one needs a fifth of a second. */
+/** For nobody who is at it. A healthy machine needs a fifth of a second. */
 const START_TIMEOUT_MS = 20_000;
+/** For an agent that lives and has not opened its socket yet: a machine that is busy with much else may take its time. */
+const ALIVE_TIMEOUT_MS = 60_000;
 /** Only for what the folder watch does not see: an agent of ours that ended, a lock whose owner died. */
 const LOOK_AGAIN_MS = 100;
 
@@ -140,10 +142,12 @@ async function waitForAgent(home: string, turn: Turn): Promise<Socket> {
       const socket = await connectAgent(path);
       if (socket !== undefined) return socket;
       const launched = turn.launch();
-      const over = performance.now() > turn.since + START_TIMEOUT_MS;
+      const atIt = storeInUse(home) || launched?.exitCode === null;
+      const patience = atIt ? ALIVE_TIMEOUT_MS : START_TIMEOUT_MS;
+      const over = performance.now() > turn.since + patience;
       // Ours may have ended because another one is at work, which takes its time to start: its socket will be there in a moment.
       if (launched?.exitCode && (over || !storeInUse(home))) throw failedStart(launched, launched.exitCode);
-      if (over) throw new Fault('agent-unreachable', `no agent answers on ${path} after ${START_TIMEOUT_MS / 1000} s`);
+      if (over) throw new Fault('agent-unreachable', `no agent answers on ${path} after ${patience / 1000} s`);
       await changed;
     }
   } finally {
