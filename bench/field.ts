@@ -44,15 +44,22 @@ export class Field {
   /** Names of those who are no hosts. */
   readonly #seeds = new Set<string>();
   #before: SourceReads | undefined;
+  /** Namespaces outlive their maker. */
+  readonly #interrupted = () => {
+    this.close();
+    process.exit(130);
+  };
 
   constructor(dir: string, mib: number) {
     this.dir = dir;
     this.mib = mib;
     mkdirSync(dir, { recursive: true });
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, this.#interrupted);
     this.network.up();
   }
 
   close(): void {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, this.#interrupted);
     for (const child of this.#children) child.kill('SIGKILL');
     this.network.down();
     rmSync(this.dir, { recursive: true, force: true });
