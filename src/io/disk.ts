@@ -7,12 +7,17 @@
 import fs from 'node:fs';
 import { Fault } from '../protocol/faults.ts';
 import { makeFolders } from './folders.ts';
+import { Promptness } from './promptness.ts';
 
 const { O_CREAT, O_RDONLY, O_RDWR } = fs.constants;
 /** The process's umask is taken off by the kernel. */
 const FILE_MODE = 0o644;
 const SECRET_MODE = 0o600;
 const WRITE_BYTES = 512 * 1024;
+/** So much goes into the page cache in some 30 µs. */
+const SMALL_WRITE_BYTES = 128 * 1024;
+
+const promptness = new Promptness();
 
 type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
 
@@ -64,10 +69,22 @@ export function diskFault(error: unknown, doing: string, path: string): Fault {
   return new Fault(errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'local-io', message, { cause: error });
 }
 
-/** One call into fs: resolves with its value, rejects with a Fault that names what was tried. */
-export function diskCall<T>(doing: string, path: string, start: (done: Done<T>) => void): Promise<T> {
+/**
+ * One call into fs: resolves with its value, rejects with a Fault that names what was tried. `here` does the same in this
+ * thread, for what is short unless the disk is behind: so nothing that makes or removes a file, which may wait for others.
+ */
+export function diskCall<T>(doing: string, path: string, start: (done: Done<T>) => void, here?: () => T): Promise<T> {
   return new Promise((resolve, reject) => {
-    start((error, value) => (error ? reject(diskFault(error, doing, path)) : resolve(value)));
+    const fail = (error: unknown) => reject(diskFault(error, doing, path));
+    if (here === undefined || !promptness.here) {
+      start((error, value) => (error ? fail(error) : resolve(value)));
+      return;
+    }
+    try {
+      resolve(promptness.run(here));
+    } catch (error) {
+      fail(error);
+    }
   });
 }
 
@@ -113,7 +130,7 @@ export async function readAt(fd: number, into: Uint8Array, position: number, pat
  * which cost a virtual machine ten times the CPU of the write itself, and leaves no CPU cache for its user.
  */
 export function writeAt(fd: number, data: Uint8Array, position: number, path: string): Promise<void> {
-  return diskCall<void>('write', path, (done) => {
+  const start = (done: Done<void>) => {
     const from = (at: number): void => {
       const bytes = Math.min(WRITE_BYTES, data.length - at);
       fs.write(fd, data, at, bytes, position + at, (error, written) => {
@@ -122,7 +139,11 @@ export function writeAt(fd: number, data: Uint8Array, position: number, path: st
       });
     };
     from(0);
-  });
+  };
+  const here = () => {
+    for (let at = 0; at < data.length; ) at += fs.writeSync(fd, data, at, data.length - at, position + at);
+  };
+  return diskCall('write', path, start, data.length <= SMALL_WRITE_BYTES ? here : undefined);
 }
 
 export function truncateFile(fd: number, length: number, path: string): Promise<void> {
@@ -185,7 +206,12 @@ export type FreeSpace = { readonly bavail: number; readonly bsize: number };
 
 /** Blocks that an ordinary user may still take on the file system of `path`. */
 export function freeSpace(path: string): Promise<FreeSpace> {
-  return diskCall<fs.StatsFs>('look at', path, (done) => fs.statfs(path, done));
+  return diskCall<fs.StatsFs>(
+    'look at',
+    path,
+    (done) => fs.statfs(path, done),
+    () => fs.statfsSync(path),
+  );
 }
 
 /** With all folders above it. */

@@ -95,12 +95,14 @@ export class SessionSocket<Out, In> {
   /** From now on silence is noticed at this rhythm: short while much hangs on the other side, long while nothing does. */
   set heartbeatMs(millis: number) {
     if (millis === this.#heartbeatMs) return;
+    const isFaster = millis < this.#heartbeatMs;
     this.#heartbeatMs = millis;
     if (this.#heartbeat === undefined || this.#ended) return;
     clearInterval(this.#heartbeat);
+    this.#startBeat();
+    if (!isFaster) return;
     // What was silent at a slow rhythm is asked before it is judged at a fast one.
     this.#heard();
-    this.#startBeat();
     this.#ping();
   }
 

@@ -104,11 +104,6 @@ export class DownloadCore {
     return this.#place.content;
   }
 
-  /** What can be read before it is on disk. */
-  get fresh(): Jobs['fresh'] {
-    return this.#jobs.fresh;
-  }
-
   /** The supernode's link in use. */
   get link(): SupernodeLink | undefined {
     return this.#link.link;
@@ -171,10 +166,10 @@ export class DownloadCore {
     this.#moveWindow();
   }
 
-  /** Resolves when the piece may be held or fresh; throws the Fault that the download ended with. */
+  /** Resolves when the piece may be here; throws the Fault that the download ended with. */
   async wait(piece: PieceIndex, signal: AbortSignal | undefined): Promise<void> {
     if (!this.#over) await this.#readers.wait(piece, signal);
-    if (this.#over && this.content?.held.has(piece) !== true && signal?.aborted !== true) {
+    if (this.#over && this.content?.has(piece) !== true && signal?.aborted !== true) {
       throw this.#fault ?? new Fault('peer-lacks', 'the content changed on disk after it was downloaded');
     }
   }

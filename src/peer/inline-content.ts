@@ -42,6 +42,10 @@ export class InlineContent implements StoredContent {
 
   async put(): Promise<void> {}
 
+  has(piece: PieceIndex): boolean {
+    return this.held.has(piece);
+  }
+
   digestOf(piece: PieceIndex): Uint8Array | undefined {
     if (!this.held.has(piece)) return undefined;
     const start = piece * this.shape.pieceSize;

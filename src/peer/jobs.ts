@@ -14,7 +14,6 @@ import type { StoredContent } from '../store/store.ts';
 import type { AttemptId, ReadId, TransferCommand, TransferEvent } from '../transfer/events.ts';
 import { checkWhole } from './check-whole.ts';
 import type { EngineParts } from './engine-parts.ts';
-import { FreshPieces } from './fresh-pieces.ts';
 import { parseHeld } from './held-field.ts';
 import { PieceFetch } from './piece-fetch.ts';
 import type { Place } from './place.ts';
@@ -38,7 +37,7 @@ export type JobsSink = {
   dispatch(event: TransferEvent): void;
   /** A piece is on disk; told before the event. */
   onHeld(piece: PieceIndex, bytes: number, origin: Origin): void;
-  /** A piece is proved and can be read from memory. */
+  /** A piece is proved and can be read. */
   onFresh(piece: PieceIndex): void;
   /** The source told which content it is. */
   onPlaced(content: StoredContent): void;
@@ -58,7 +57,6 @@ export type JobsOptions = {
 };
 
 export class Jobs {
-  readonly fresh: FreshPieces;
   readonly #options: JobsOptions;
   readonly #fetch: PieceFetch;
   readonly #attempts = new Map<AttemptId, AbortController>();
@@ -68,12 +66,11 @@ export class Jobs {
   constructor(options: JobsOptions) {
     const { place, sink } = options;
     this.#options = options;
-    this.fresh = new FreshPieces((content, piece, bytes) => {
+    this.#fetch = new PieceFetch(options.parts, options.key, options.queue, (content, piece, bytes) => {
       if (place.content !== content) return;
       this.#digestOf(content)?.take(piece, bytes);
       sink.onFresh(piece);
     });
-    this.#fetch = new PieceFetch(options.parts, options.key, options.queue, this.fresh);
   }
 
   fetch(command: FetchCommand): void {

@@ -6,7 +6,6 @@ import { Fault } from '../protocol/faults.ts';
 import { contentIdOf, parseHostId, parseTaskId, type TaskId } from '../protocol/ids.ts';
 import type { StoredContent } from '../store/store.ts';
 import { Bandwidth } from './bandwidth.ts';
-import { FreshPieces } from './fresh-pieces.ts';
 import { PieceFetch, type PieceJob } from './piece-fetch.ts';
 
 const PIECE = 64 * 1024;
@@ -48,15 +47,17 @@ function world(options: { budgetBytes: number; queue: number; down?: number }) {
   } as unknown as StoredContent;
   const pool = new BufferPool({ budgetBytes: options.budgetBytes });
   const bandwidth = new Bandwidth({ down: options.down, up: undefined }, options.down === undefined ? clock : still);
-  const fresh = new FreshPieces(() => undefined);
-  const fetch = new PieceFetch({ client, pool, bandwidth, clock }, 'task', options.queue, fresh);
+  const told: number[] = [];
+  const fetch = new PieceFetch({ client, pool, bandwidth, clock }, 'task', options.queue, (_, piece) =>
+    told.push(piece),
+  );
   const run = (piece: number, change: Partial<PieceJob> = {}) =>
     fetch.run({
       ...{ content, piece, parent: { id: parentId as never, ip: '127.0.0.1', port: 1 } },
       ...{ digest: sha256(bytesOf(piece)), stallMs: 1000, signal: new AbortController().signal },
       ...change,
     });
-  return { run, pool, written, content, fresh, waits, asked: () => asked };
+  return { run, pool, written, told, waits, asked: () => asked };
 }
 
 async function quiet(): Promise<void> {
@@ -109,15 +110,15 @@ test('a full disk is told, and the memory comes back', async () => {
   expect(pool.outBytes).toBe(0);
 });
 
-test('a piece can be read from memory while it is written, and not after it', async () => {
-  const { run, written, content, fresh } = world({ budgetBytes: 8 * PIECE, queue: 4 });
+test('what is proved is told before it is written, and nothing else is', async () => {
+  const { run, written, told } = world({ budgetBytes: 8 * PIECE, queue: 4 });
+  const wrong = run(2, { digest: sha256(bytesOf(1)) });
+  await expect(wrong).rejects.toMatchObject({ code: 'peer-corrupt' });
   const running = run(1);
   await quiet();
-  const into = Buffer.alloc(10);
-  expect([fresh.copy(content, 1, 100, into), into.equals(bytesOf(1).subarray(0, 10))]).toEqual([true, true]);
+  expect([told, written.map(({ piece }) => piece)]).toEqual([[1], [1]]);
   written[0]?.end();
   await running;
-  expect(fresh.has(content, 1)).toBe(false);
 });
 
 test('under a limit each request waits for its first portion, and pays each byte once', async () => {

@@ -16,7 +16,6 @@ import { pieceSpan } from '../protocol/piece.ts';
 import { contentPath } from '../protocol/piece-path.ts';
 import type { StoredContent } from '../store/store.ts';
 import type { Bandwidth } from './bandwidth.ts';
-import type { FreshPieces } from './fresh-pieces.ts';
 
 /**
  * Pieces that are being taken or written, over those that may wait for the disk. So many that requests to slow parents do not
@@ -44,15 +43,23 @@ export class PieceFetch {
   readonly #parts: PieceFetchParts;
   readonly #key: string;
   readonly #queue: number;
-  readonly #fresh: FreshPieces | undefined;
+  readonly #onFresh: ((content: StoredContent, piece: PieceIndex, bytes: Uint8Array) => void) | undefined;
   #open = 0;
   #writing = 0;
   #waiting: (() => void)[] = [];
 
-  /** `key` names the task among the host's rates; `queue` in pieces; `fresh` has what is proved and not yet written. */
-  constructor(parts: PieceFetchParts, key: string, queue: number, fresh?: FreshPieces) {
+  /**
+   * `key` names the task among the host's rates; `queue` in pieces; `onFresh` is told of a piece that can be read from now on,
+   * and may use the bytes before it returns, and no longer.
+   */
+  constructor(
+    parts: PieceFetchParts,
+    key: string,
+    queue: number,
+    onFresh?: (content: StoredContent, piece: PieceIndex, bytes: Uint8Array) => void,
+  ) {
     this.#parts = parts;
-    this.#fresh = fresh;
+    this.#onFresh = onFresh;
     this.#key = key;
     this.#queue = queue;
   }
@@ -116,10 +123,9 @@ export class PieceFetch {
     this.#writing++;
     try {
       const written = content.put(piece, digest, buffer);
-      this.#fresh?.put(content, piece, buffer);
+      this.#onFresh?.(content, piece, buffer);
       await written;
     } finally {
-      this.#fresh?.drop(piece, buffer);
       this.#writing--;
       this.#wake();
     }

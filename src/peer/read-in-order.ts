@@ -21,22 +21,21 @@ export async function* readInOrder(
   try {
     for (let position = start; ; ) {
       if (signal?.aborted) throw new Fault('cancelled', 'the reader went away');
-      const { content, fresh } = core;
+      const { content } = core;
       if (content?.id !== id) throw core.fault ?? new Fault('source-changed', 'the content changed while it was read');
       const { length, pieceSize } = content.shape;
       const stop = Math.min(end, length ?? Number.POSITIVE_INFINITY);
       if (position >= stop) return;
       const piece = Math.floor(position / pieceSize);
       core.want(reader, piece, Math.ceil(stop / pieceSize));
-      if (!content.held.has(piece) && !fresh.has(content, piece)) {
+      if (!content.has(piece)) {
         await core.wait(piece, signal);
         continue;
       }
       const bytes = Math.min(stop, (piece + 1) * pieceSize, position + CHUNK_BYTES) - position;
       memory ??= Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, stop - start));
       const chunk = memory.subarray(0, bytes);
-      const offset = position - piece * pieceSize;
-      if (!fresh.copy(content, piece, offset, chunk) && !(await readHeld(core, position, chunk))) continue;
+      if (!(await readIfThere(core, position, chunk))) continue;
       yield chunk;
       position += chunk.length;
     }
@@ -46,7 +45,7 @@ export async function* readInOrder(
 }
 
 /** False when the piece was lost in this moment: it is fetched again. */
-async function readHeld(core: DownloadCore, position: number, chunk: Buffer): Promise<boolean> {
+async function readIfThere(core: DownloadCore, position: number, chunk: Buffer): Promise<boolean> {
   try {
     await core.content?.read(position, chunk);
     return true;

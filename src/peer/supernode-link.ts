@@ -48,6 +48,8 @@ type OpenMessage = Extract<HostMessage, { type: 'open' }>;
 const FRESH_FAILURE_MS = 250;
 /** While downloads hang on it, one that has vanished or stands still is noticed within two seconds: two and a half of these. */
 const BUSY_HEARTBEAT_MS = 600;
+/** The layers of one image come one after the other: each change of the rhythm costs a ping. */
+const REST_AFTER_MS = 1_000;
 
 export class SupernodeLink {
   readonly node: Node;
@@ -68,6 +70,7 @@ export class SupernodeLink {
   #attempt: PromiseWithResolvers<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #beat: NodeJS.Timeout | undefined;
+  #resting: NodeJS.Timeout | undefined;
   #closed = false;
   #lastRequest = 0;
   readonly #requests = new Map<number, LinkUser>();
@@ -270,11 +273,17 @@ export class SupernodeLink {
     const session = this.#session;
     if (session === undefined) return;
     this.#idleHeartbeatMs ||= session.heartbeatMs;
-    const busy = this.#requests.size + this.#contents.size > 0;
-    session.heartbeatMs = busy ? BUSY_HEARTBEAT_MS : this.#idleHeartbeatMs;
+    clearTimeout(this.#resting);
+    if (this.#requests.size + this.#contents.size > 0) session.heartbeatMs = BUSY_HEARTBEAT_MS;
+    else this.#resting = setTimeout(() => this.#rest(session), REST_AFTER_MS).unref();
+  }
+
+  #rest(session: Session<HostMessage>): void {
+    session.heartbeatMs = this.#idleHeartbeatMs;
   }
 
   #down(fault: Fault): void {
+    clearTimeout(this.#resting);
     const wasUp = this.#up;
     clearInterval(this.#beat);
     this.#session = undefined;

@@ -28,7 +28,7 @@ import { type ContentId, parseContentId } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';
 import { type ContentHome, DiskContent, JOURNAL_NAME, META_NAME } from './disk-content.ts';
 import { Journal } from './journal.ts';
-import { decodeJournal, type JournalReading } from './journal-format.ts';
+import { decodeJournal, HEADER_BYTES, type JournalReading } from './journal-format.ts';
 import { PieceTable } from './piece-table.ts';
 import type { ContentMeta } from './store.ts';
 
@@ -95,25 +95,30 @@ export class Folders {
   }
 }
 
-/** A new content of which nothing is held; what an older one left in the folder is removed. */
-export async function makeContent(
+/**
+ * A new content of which nothing is held; what an older one left in the folder is removed. Its files are made while the content
+ * is in use already: its first piece can be read before they are there, and is held only after them.
+ */
+export function makeContent(
   home: ContentHome,
   folders: Folders,
   made: { readonly id: ContentId; readonly shape: ContentShape; readonly meta: ContentMeta },
-): Promise<DiskContent> {
+): DiskContent {
   const { id, shape, meta } = made;
   const folder = folders.of(id);
-  await folders.make(join(folders.contents, id.slice(0, 2)));
-  if (!(await makeNewFolder(folder))) {
-    await removeTree(folder);
-    await makeFolder(folder);
-  }
   const { bootId } = home;
-  const journal = await Journal.make(home.files, join(folder, JOURNAL_NAME), { shape, bootId });
+  const journal = new Journal(home.files, join(folder, JOURNAL_NAME), HEADER_BYTES);
   const usedAt = home.clock.wall();
   const table = new PieceTable(shape);
   const content = new DiskContent(home, { id, folder, meta, usedAt, table, journal, bootId });
-  await content.saveMeta();
+  content.make(async () => {
+    await folders.make(join(folders.contents, id.slice(0, 2)));
+    if (!(await makeNewFolder(folder))) {
+      await removeTree(folder);
+      await makeFolder(folder);
+    }
+    await journal.begin({ shape, bootId });
+  });
   return content;
 }
 

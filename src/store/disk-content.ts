@@ -13,6 +13,7 @@ import type { OpenFiles } from '../io/open-files.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ContentId, PieceIndex } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';
+import { ArrivingPieces } from './arriving.ts';
 import { DataFile } from './data-file.ts';
 import type { Resident } from './eviction.ts';
 import type { Journal } from './journal.ts';
@@ -58,7 +59,7 @@ export class DiskContent implements StoredContent, Tenant {
   readonly #data: DataFile;
   readonly #proof: Proof;
   readonly #reservation: Reservation;
-  readonly #putting = new Map<PieceIndex, Promise<void>>();
+  readonly #arriving = new ArrivingPieces();
   readonly #listeners: ((pieces: readonly PieceIndex[]) => void)[] = [];
   #folder: string;
   #meta: ContentMeta;
@@ -67,6 +68,7 @@ export class DiskContent implements StoredContent, Tenant {
   /** The meta on disk, as JSON. */
   #savedMeta: string;
   #saving: Promise<void> = Promise.resolve();
+  #made: Promise<void> = Promise.resolve();
 
   constructor(home: ContentHome, parts: ContentParts) {
     this.id = parts.id;
@@ -125,6 +127,18 @@ export class DiskContent implements StoredContent, Tenant {
     return this.#data.lookAtLinks();
   }
 
+  /** Folder and files are there, or it is known why not. Rejects with local-io. */
+  get made(): Promise<void> {
+    return this.#made;
+  }
+
+  /** Once, for a new content: `work` makes the folder and the journal. The meta follows. */
+  make(work: () => Promise<void>): void {
+    this.#made = work().then(() => this.#saveMeta());
+    // Whoever writes is told.
+    this.#made.catch(() => undefined);
+  }
+
   get folder(): string {
     return this.#folder;
   }
@@ -155,8 +169,12 @@ export class DiskContent implements StoredContent, Tenant {
     this.#listeners.push(listener);
   }
 
+  has(piece: PieceIndex): boolean {
+    return this.#table.held.has(piece) || this.#arriving.has(piece);
+  }
+
   digestOf(piece: PieceIndex): Uint8Array | undefined {
-    return this.#table.digestOf(piece);
+    return this.#table.digestOf(piece) ?? this.#arriving.digestOf(piece);
   }
 
   /** Makes sure that all that is missing is promised. Fault no-space. */
@@ -167,15 +185,8 @@ export class DiskContent implements StoredContent, Tenant {
   async put(piece: PieceIndex, digest: Uint8Array, data: Uint8Array): Promise<void> {
     if (this.#table.held.has(piece)) return;
     assert(this.#table.fits(piece, data.length), `piece ${piece} of ${data.length} bytes in ${this.id}`);
-    const running = this.#putting.get(piece);
-    if (running !== undefined) return running;
-    const run = this.usage.during(() => this.#write(piece, digest, data));
-    this.#putting.set(piece, run);
-    try {
-      await run;
-    } finally {
-      this.#putting.delete(piece);
-    }
+    const write = () => this.usage.during(() => this.#write(piece, digest, data));
+    await this.#arriving.during(piece, { digest, data }, write);
   }
 
   read(offset: number, into: Uint8Array): Promise<void> {
@@ -183,12 +194,13 @@ export class DiskContent implements StoredContent, Tenant {
     assert(Number.isSafeInteger(offset) && offset >= 0, `offset ${offset}`);
     return this.usage.during(() => {
       this.usage.touch();
-      return this.#proof.read(offset, into);
+      return this.#arriving.read(this.shape, offset, into, (at, part) => this.#proof.read(at, part));
     });
   }
 
   verify(): Promise<void> {
     return this.usage.during(async () => {
+      await this.#made;
       await this.#proof.all();
       if (this.#bootId !== this.#home.bootId && this.#proof.whole) await this.#rewrite();
     });
@@ -218,6 +230,7 @@ export class DiskContent implements StoredContent, Tenant {
       const { length } = shape;
       assert(this.#table.allows(shape), `another shape for ${this.id}`);
       if (length === null || this.shape.length !== null) return;
+      await this.#made;
       // Reserved before the shape is taken on: where there is no room, all stays as it was.
       await this.#reservation.raise(() => Math.max(0, length - this.#table.heldBytes));
       const dropped = this.#table.reshape(shape);
@@ -232,11 +245,15 @@ export class DiskContent implements StoredContent, Tenant {
     return this.usage.during(async () => {
       this.#meta = { ...this.#meta, ...change };
       // What says nothing new costs no write: every small content would pay for one.
-      if (JSON.stringify(this.#meta) !== this.#savedMeta) await this.saveMeta();
+      const isNews = () => JSON.stringify(this.#meta) !== this.#savedMeta;
+      if (!isNews()) return;
+      // The first save may have it already.
+      await this.#made;
+      if (isNews()) await this.#saveMeta();
     });
   }
 
-  saveMeta(): Promise<void> {
+  #saveMeta(): Promise<void> {
     const run = this.#saving.then(async () => {
       const usedAt = this.usedAt;
       const meta = this.#meta;
@@ -258,7 +275,8 @@ export class DiskContent implements StoredContent, Tenant {
   /** Waits for all that is going on, then closes the files. */
   async close(fate: 'kept' | 'removed'): Promise<void> {
     await this.usage.drained(fate);
-    if (fate === 'kept' && this.usedAt !== this.#savedUse) await this.saveMeta().catch(this.#report);
+    await this.#made.catch(() => undefined);
+    if (fate === 'kept' && this.usedAt !== this.#savedUse) await this.#saveMeta().catch(this.#report);
     await this.#saving;
     await this.#journal.close();
     await this.#data.close();
@@ -269,13 +287,14 @@ export class DiskContent implements StoredContent, Tenant {
     this.#reservation.lower(0);
     if (this.usedAt - this.#savedUse < SAVE_USE_MS) return;
     // A content that is closed already has saved its use, or needs it no more.
-    if (!this.usage.closed) this.usage.during(() => this.saveMeta()).catch(this.#report);
+    if (!this.usage.closed) this.usage.during(() => this.#made.then(() => this.#saveMeta())).catch(this.#report);
   }
 
   readonly #report = (error: unknown): void => this.#home.onError(Fault.of(error));
 
   async #write(piece: PieceIndex, digest: Uint8Array, data: Uint8Array): Promise<void> {
     if (this.shape.length === null) await this.#reservation.raiseAhead(data.length);
+    await this.#made;
     const epoch = await this.#data.write(piece * this.shape.pieceSize, data);
     const record: JournalRecord = { type: 'held', piece, bytes: data.length, digest };
     await this.#journal.append(record, () => {

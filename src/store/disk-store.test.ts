@@ -4,6 +4,7 @@ import { appendFile, copyFile, link, mkdir, readdir, readFile, rm, stat, truncat
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { sha256 } from '../io/hash.ts';
 import { bytesOf, idOf, META, PIECE, putAll, putPiece, readAll, shapeOf, withChange } from './content.fixture.ts';
 import { DiskHome } from './disk-home.fixture.ts';
 import { RECORD_BYTES } from './journal-format.ts';
@@ -38,6 +39,34 @@ test('all that was put is there after the process was killed', async () => {
   expect(found.digestOf(3)).toEqual(content.digestOf(3));
   await putPiece(found, bytes, 2);
   expect(await readAll(found, bytes.length)).toEqual(bytes);
+});
+
+test('a piece can be read while it is written, together with those on disk, and is held when it is there', async () => {
+  await using home = await DiskHome.make();
+  const bytes = bytesOf(3 * PIECE);
+  const content = await home.store.create(A, shapeOf(bytes.length), META);
+  await putPiece(content, bytes, 0);
+  const puts = [1, 2].map((piece) => putPiece(content, bytes, piece));
+  expect([0, 1, 2].map((piece) => content.has(piece))).toEqual([true, true, true]);
+  expect([[...content.held], content.digestOf(2)]).toEqual([[0], sha256(bytes.subarray(2 * PIECE))]);
+  expect(await readAll(content, bytes.length)).toEqual(bytes);
+  await Promise.all(puts);
+  expect([...content.held]).toEqual([0, 1, 2]);
+  expect(await readAll(content, bytes.length)).toEqual(bytes);
+});
+
+test('a content whose folder cannot be made says so when it is written, and is not found again', async () => {
+  await using home = await DiskHome.make();
+  await mkdir(join(home.root, 'contents'), { recursive: true });
+  await writeFile(join(home.root, 'contents', A.slice(0, 2)), 'in the way');
+  const bytes = bytesOf(PIECE);
+  const content = await home.store.create(A, shapeOf(PIECE), META);
+  await expect(putPiece(content, bytes, 0)).rejects.toMatchObject({ code: 'local-io' });
+  expect([content.has(0), home.store.find(A)]).toEqual([false, undefined]);
+  await rm(join(home.root, 'contents', A.slice(0, 2)));
+  const again = await home.store.create(A, shapeOf(PIECE), META);
+  await putPiece(again, bytes, 0);
+  expect(await readAll(again, PIECE)).toEqual(bytes);
 });
 
 test('a process killed while it puts leaves no piece that is not right', async () => {
@@ -199,6 +228,7 @@ test('after a start of the machine all contents are doubtful until they are veri
 test('the last use of a content outlives the process, and most uses cost no write', async () => {
   await using home = await DiskHome.make();
   const content = await home.store.create(A, shapeOf(0), META);
+  await content.made;
   const saved = async () => JSON.parse(await readFile(home.path(A, 'meta.json'), 'utf8')).usedAt;
   const created = home.clock.wall();
   home.clock.advance(1000);

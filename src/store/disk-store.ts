@@ -143,9 +143,11 @@ export class DiskStore implements ContentStore {
         return found;
       }
       if (found !== undefined) await this.#condemn(found);
-      const made = await makeContent(this.#home, this.#folders, { id, shape, meta });
+      const made = makeContent(this.#home, this.#folders, { id, shape, meta });
       made.usage.expect();
       this.#contents.add(made);
+      // Nobody is to find it again.
+      made.made.catch(() => this.remove(id));
       return made;
     });
     try {
@@ -153,7 +155,7 @@ export class DiskStore implements ContentStore {
       await content.reserve();
     } catch (error) {
       content.usage.unexpect();
-      if (content.held.count === 0 && content.usage.idle) await this.remove(id);
+      if (content.held.count === 0 && !content.usage.running) await this.remove(id);
       throw error;
     }
     return content;
@@ -206,6 +208,8 @@ export class DiskStore implements ContentStore {
     const trash = this.#folders.nextTrash(content.id);
     this.#contents.delete(content.id);
     this.#condemned.add(content);
+    // What could not be made has been told to those who wrote.
+    await content.made.catch(() => undefined);
     await rename(content.folder, trash).then(() => content.moved(trash), this.#report);
     return { deleted: this.#deletion(this.#delete(content)) };
   }

@@ -4,9 +4,9 @@
  * where it was, so the next one covers the torn rest. Records of concurrent appends share one write.
  */
 
-import { saveAtomically, truncateFile, writeAt } from '../io/disk.ts';
+import { saveAtomically, writeAt } from '../io/disk.ts';
 import { LazyFile, type OpenFiles } from '../io/open-files.ts';
-import { encodeHeader, encodeRecord, HEADER_BYTES, type JournalHeader, type JournalRecord } from './journal-format.ts';
+import { encodeHeader, encodeRecord, type JournalHeader, type JournalRecord } from './journal-format.ts';
 
 type Waiting = {
   readonly bytes: Buffer;
@@ -29,15 +29,9 @@ export class Journal {
     this.#end = end;
   }
 
-  /** A new journal with only a header. */
-  static async make(files: OpenFiles, path: string, header: JournalHeader): Promise<Journal> {
-    const journal = new Journal(files, path, HEADER_BYTES);
-    await files.use(journal.#file, async (fd) => {
-      await writeAt(fd, encodeHeader(header), 0, path);
-      // Something older may have stood under the name.
-      await truncateFile(fd, HEADER_BYTES, path);
-    });
-    return journal;
+  /** Of a new content: nothing stands under the name, and this comes before all else. */
+  begin(header: JournalHeader): Promise<void> {
+    return this.#files.use(this.#file, (fd) => writeAt(fd, encodeHeader(header), 0, this.#file.path));
   }
 
   /** `written` is called in the same step as the journal counts the record in: a rewrite sees both or none. */

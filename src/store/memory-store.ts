@@ -213,6 +213,10 @@ export class MemoryContent implements StoredContent, Tenant {
     });
   }
 
+  has(piece: PieceIndex): boolean {
+    return this.held.has(piece);
+  }
+
   digestOf(piece: PieceIndex): Uint8Array | undefined {
     return this.#table.digestOf(piece);
   }

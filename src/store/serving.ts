@@ -1,4 +1,4 @@
-/** How a stored content looks to the piece server and on the wire: only whole held pieces are given away. */
+/** How a stored content looks to the piece server and on the wire: only whole verified pieces are given away. */
 import type { Servable } from '../io/piece-server.ts';
 import { piecesOf } from '../protocol/piece.ts';
 import type { StoredContent } from './store.ts';
@@ -11,7 +11,7 @@ export function servable(content: StoredContent, vouchedSince?: Servable['vouche
     },
     has(span) {
       const { first, last } = piecesOf(content.shape, span);
-      for (let piece = first; piece <= last; piece++) if (!content.held.has(piece)) return false;
+      for (let piece = first; piece <= last; piece++) if (!content.has(piece)) return false;
       return true;
     },
     read: (offset, into) => content.read(offset, into),

@@ -50,7 +50,7 @@ export interface StoredContent {
   readonly id: ContentId;
   readonly shape: ContentShape;
   readonly meta: ContentMeta;
-  /** A live view; do not change it. */
+  /** Pieces on disk. A live view; do not change it. */
   readonly held: Bitfield;
   /** Every piece of a known length is held. */
   readonly complete: boolean;
@@ -63,14 +63,17 @@ export interface StoredContent {
   annotate(change: Partial<ContentMeta>): Promise<void>;
   /**
    * Writes a piece that the caller has verified against `digest` (32 bytes), then journals it. Resolves when both are
-   * done; `data` may be reused then. Putting a held piece again does nothing. Faults: no-space, local-io.
+   * done; `data` may be reused then. From the call on it can be read. Putting a held piece again does nothing. Faults:
+   * no-space, local-io.
    */
   put(piece: PieceIndex, digest: Uint8Array, data: Uint8Array): Promise<void>;
-  /** sha256 of a held piece. */
+  /** It can be read: it is held, or verified and on its way to the disk. */
+  has(piece: PieceIndex): boolean;
+  /** sha256 of a piece that can be read. */
   digestOf(piece: PieceIndex): Uint8Array | undefined;
   /**
-   * Reads bytes of held pieces into `into`, all of it; pieces that were found on disk at start are hashed before their
-   * first byte goes out. Fault 'peer-lacks' when a piece is not held or turns out to be changed (then it is dropped
+   * Reads bytes of such pieces into `into`, all of it; pieces that were found on disk at start are hashed before their
+   * first byte goes out. Fault 'peer-lacks' when a piece is not here or turns out to be changed (then it is dropped
    * from `held` and onLost is told).
    */
   read(offset: number, into: Uint8Array): Promise<void>;

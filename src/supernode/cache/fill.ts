@@ -1,6 +1,6 @@
 /**
- * One content on its way from the source into the cache. Bytes are cut into pieces; each piece is hashed once, stored, and told to
- * `onPiece`, from when on it can be scheduled. A cut is mended by a ranged read that the validator guards; without ranges
+ * One content on its way from the source into the cache. Bytes are cut into pieces; each piece is hashed once and given to the store,
+ * and can be scheduled from then on (`onPiece`), while it is still being written. A cut is mended by a ranged read that the validator guards; without ranges
  * the source is read again, and what is held already must come out the same.
  */
 import { backoffMs } from '../../base/backoff.ts';
@@ -182,7 +182,6 @@ export class Fill {
     this.#next = piece + 1;
     const write = this.#content
       .put(piece, digest, data)
-      .then(() => this.#onPiece(piece))
       .catch((error: unknown) => {
         this.#writeFault ??= Fault.of(error);
       })
@@ -191,6 +190,8 @@ export class Fill {
         this.#writes.delete(write);
       });
     this.#writes.add(write);
+    // It can be read while it is written. Where that fails, the content breaks for all who were told.
+    this.#onPiece(piece);
   }
 
   async #settle(): Promise<void> {
