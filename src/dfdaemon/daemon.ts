@@ -69,7 +69,11 @@ export async function startDaemon(settings: Settings, { log, version }: DaemonPa
     rules: rulesOf(settings),
     access: new Access(credentials, clock),
     passing: { client, own: credentials },
-    p2p: { shelf, suspects, own: credentials, clock, log, tally, stallMs: settings.stall, request, filter },
+    p2p: {
+      ...{ shelf, suspects, own: credentials, clock, log, tally, request, filter },
+      stallMs: settings.stall,
+      proof: { upToBytes: settings.proveUpTo, withinMs: settings.proveWithin },
+    },
     name: `dfdaemon-${crypto.randomUUID().slice(0, 8)}`,
   });
   const front = new Front({

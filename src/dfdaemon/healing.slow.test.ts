@@ -10,6 +10,8 @@ import { digestOf } from './registry.fixture.ts';
 vi.setConfig({ testTimeout: 60_000 });
 
 const MIB = 1024 * 1024;
+/** Bytes go out as they come, of short blobs too. */
+const STREAMED = { PROVE_UP_TO: '0' } as const;
 
 describe('healing', () => {
   test('a source that cuts again and again does not show', async () => {
@@ -186,7 +188,7 @@ describe('healing', () => {
   });
 
   test('a content of another digest is never whole', async () => {
-    const { registry, get } = await started();
+    const { registry, get } = await started(STREAMED);
     const blob = randomBytes(300_000);
     registry.misbehave = (request, response, bytes) => {
       if (request.method !== 'GET') return false;
@@ -213,8 +215,46 @@ describe('healing', () => {
     };
   }
 
+  test('a wrong byte of a short blob does not show: it is proved before it goes out, and read again', async () => {
+    const { registry, get } = await started({ PROVE_WITHIN: '50s' });
+    spoil(registry, (answer) => answer === 0);
+    const blob = randomBytes(300_000);
+    const healed = await get(`/v2/r/blobs/${registry.addBlob(blob)}`);
+    expect([healed.status, healed.whole, healed.body.equals(blob)]).toEqual([200, true, true]);
+    expect(registry.count('GET', digestOf(blob))).toBe(2);
+    spoil(registry, () => true);
+    const wrong = await get(`/v2/r/blobs/${registry.addBlob(randomBytes(300_000))}`);
+    expect([wrong.status, JSON.parse(wrong.body.toString())]).toMatchObject([
+      502,
+      { errors: [{ code: 'UNAVAILABLE' }] },
+    ]);
+  });
+
+  test('a short blob that takes its time is not held back for its proof', async () => {
+    const { registry, daemon } = await started();
+    const blob = randomBytes(3 * MIB);
+    const first = Promise.withResolvers<void>();
+    registry.misbehave = (request, response, bytes) => {
+      if (request.method !== 'GET') return false;
+      response.writeHead(200, { 'Content-Length': bytes.length, ETag: '"x"' });
+      response.write(bytes.subarray(0, MIB));
+      // The rest comes only when the client has the first part.
+      void first.promise.then(() => response.end(bytes.subarray(MIB)));
+      return true;
+    };
+    const path = `/v2/r/blobs/${registry.addBlob(blob)}`;
+    const asked = httpRequest({ host: '127.0.0.1', port: daemon.port, path, agent: false }).end();
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    const parts: Buffer[] = [];
+    for await (const part of answer as AsyncIterable<Buffer>) {
+      parts.push(part);
+      first.resolve();
+    }
+    expect(Buffer.concat(parts).equals(blob)).toBe(true);
+  });
+
   test('a registry that has once sent a wrong byte is proved before its bytes go out', async () => {
-    const { registry, get } = await started();
+    const { registry, get } = await started(STREAMED);
     spoil(registry, (answer) => answer % 2 === 0);
     const blob = randomBytes(300_000);
     const path = `/v2/r/blobs/${registry.addBlob(blob)}`;
@@ -276,7 +316,7 @@ describe('healing', () => {
     ['containers/5.23.1 (github.com/containers/image)', ['read ECONNRESET']],
     ['containerd/1.6.20', ['end']],
   ])('an answer that must be cut ends as its client can bear it: %s', async (agent, expected) => {
-    const { registry, daemon } = await started();
+    const { registry, daemon } = await started(STREAMED);
     spoil(registry, () => true);
     const path = `/v2/r/blobs/${registry.addBlob(randomBytes(300_000))}`;
     const told: string[] = [];

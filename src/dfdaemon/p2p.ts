@@ -26,6 +26,8 @@ export type P2pParts = RequestParts & {
   readonly log: Log;
   readonly tally: Tally;
   readonly stallMs: number;
+  /** Blobs up to so many bytes go out proved, if that holds their first byte back for no longer. */
+  readonly proof: { readonly upToBytes: number; readonly withinMs: number };
 };
 
 /** A digest names the content; else the URL does, and `reading` is what its source says of it now. */
@@ -148,6 +150,7 @@ class P2pAnswer {
       this.#refused = !(await this.#allowed());
       if (this.#refused) return true;
       if (isCareful) await this.#proved(download);
+      else if (!isPart && this.#digest !== undefined) await this.#provedSoon(download, opened.shape.length);
       if (!this.#begin(opened.facts, opened.shape.length)) return true;
       if (isPart && this.#isMostOfIt(download.progress)) second = shelf.take(whole, request);
       await this.#pour(download, opened);
@@ -182,6 +185,21 @@ class P2pAnswer {
       } catch (error) {
         if (Fault.of(error).code !== 'timeout' || download.progress.done === done) throw error;
       }
+    }
+  }
+
+  /**
+   * A short content, or one that is all here, is proved before its first byte goes out, if that is soon: what is wrong is read
+   * again then, and does not show. One that takes its time goes out as it comes.
+   */
+  async #provedSoon(download: Download, length: number | null): Promise<void> {
+    if (this.#outlet.facts !== undefined || length === null) return;
+    const { upToBytes, withinMs } = this.#parts.proof;
+    if (length > upToBytes && download.progress.done < length) return;
+    try {
+      await this.#outlet.within(download.finished, withinMs);
+    } catch (error) {
+      if (Fault.of(error).code !== 'timeout') throw error;
     }
   }
 

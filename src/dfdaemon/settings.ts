@@ -111,6 +111,9 @@ export const SHAPE = {
   stall: setting.duration.default(30_000),
   /** No byte of a blob goes out before the digest of the whole is right. */
   proveFirst: setting.flag.default(false),
+  /** The same for blobs up to so many bytes, for as long as their first byte is not held back for more than `proveWithin`. */
+  proveUpTo: setting.size.default(16 * 1024 * 1024),
+  proveWithin: setting.duration.default(1_000),
   /** Most bytes that the contents may take; absent = what the disk has. */
   cacheQuota: setting.size.optional(),
   /** Contents that nobody used for so long are dropped. */

@@ -1,4 +1,4 @@
-/** dockerd, where it is installed and starts: by its mirror list, and by the proxy. Not in the short form. */
+/** dockerd, where it is installed and starts: by its mirror list, by the proxy, and intercepted. Not in the short form. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lacking, titled } from '../support/client-programs.ts';
 import { startDfdaemon } from '../support/dfdaemon.ts';
@@ -7,6 +7,7 @@ import { makeImage } from '../support/image.ts';
 import { Lab } from '../support/lab.ts';
 import { Registry } from '../support/registry.ts';
 import { TokenServer } from '../support/registry-tokens.ts';
+import { Scene } from './scene.ts';
 
 const MIB = 1024 * 1024;
 const lack = lacking('dockerd', 'docker');
@@ -49,6 +50,26 @@ describe.skipIf(lack !== undefined)(titled('dockerd', lack), () => {
     const dfdaemon = await startDfdaemon(lab, '127.0.0.3', node, { proxies });
     const dockerd = await Dockerd.start({ proxy: dfdaemon.url, insecure: ['registry.test'] }, lab.folder);
     const { code, stderr } = await dockerd.pull('registry.test/library/app:v1');
+    const problem = code === 0 ? await dockerd.problem(image) : stderr;
+    await dockerd.close();
+    expect(problem).toBeUndefined();
+  });
+});
+
+const lackRegistry = lack ?? lacking('docker-registry');
+describe.skipIf(lackRegistry !== undefined)(titled('dockerd and a registry over TLS', lackRegistry), () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    scene = await Scene.start();
+  });
+  afterAll(() => scene?.close());
+
+  test('pulls by intercepted https', async () => {
+    await scene.push('docker', 'v1', image);
+    const { proxy, caFile } = await scene.access('tls', 'interception');
+    if (proxy === undefined || caFile === undefined) throw new Error('a way through the proxy');
+    const dockerd = await Dockerd.start({ proxy, caFile }, scene.lab.folder);
+    const { code, stderr } = await dockerd.pull(scene.reference('tls', 'docker:v1'));
     const problem = code === 0 ? await dockerd.problem(image) : stderr;
     await dockerd.close();
     expect(problem).toBeUndefined();

@@ -55,14 +55,6 @@ beforeAll(async () => {
   skopeo = new Skopeo(scene.lab.folder);
   podman = new Podman(scene.lab.folder);
   if (LACKS.ctr === undefined) containerd = await Containerd.start(scene.lab.folder);
-  let seed = 0;
-  for (const client of CLIENTS)
-    for (const [name, spec] of Object.entries(IMAGES)) {
-      // Each client has bytes of its own, so that none finds the cache filled by another.
-      const image = makeImage({ ...spec, seed: ++seed });
-      images.set(`${client}/${name}`, image);
-      await scene.push(client, name, image);
-    }
 });
 afterAll(async () => {
   await podman?.close();
@@ -70,10 +62,24 @@ afterAll(async () => {
   await scene?.close();
 });
 
+/**
+ * Pushed when it is first pulled: all of them at once are some hundred MiB. Each client has bytes of its own, so that none finds
+ * the cache filled by another.
+ */
+async function published(client: Client, name: string): Promise<Image> {
+  const known = images.get(`${client}/${name}`);
+  if (known !== undefined) return known;
+  const spec = IMAGES[name];
+  if (spec === undefined) throw new Error(`no image ${name}`);
+  const image = makeImage({ ...spec, seed: 1 + images.size });
+  images.set(`${client}/${name}`, image);
+  await scene.push(client, name, image);
+  return image;
+}
+
 /** What is wrong with the pull; undefined when nothing is. */
 async function problemOf(client: Client, way: Way, dress: Dress, name: string): Promise<string | undefined> {
-  const image = images.get(`${client}/${name}`);
-  if (image === undefined) throw new Error(`no image ${name}`);
+  const image = await published(client, name);
   const reference = scene.reference(dress, `${client}:${name}`);
   switch (client) {
     case 'skopeo': {
