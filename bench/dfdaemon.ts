@@ -1,7 +1,8 @@
 /**
  * dfdaemon beside its registry, which nginx plays: what a request costs more through it, how fast a blob comes, cold and
  * from the cache, and what parallel ranges gain. Direct and through take turns, each pair of times is compared with itself,
- * and each number is a median over the runs of the run's own median: so what disturbs both does not count. Programs that
+ * and each number is a median over the runs of the run's own median: so what disturbs both does not count. One dfdaemon streams
+ * all blobs, another one proves short ones first, as is the default. Programs that
  * have just started are slower by the compiling of their code; so some rounds come first that are not measured.
  */
 import { createHash, randomBytes } from 'node:crypto';
@@ -30,7 +31,8 @@ type Times = { readonly first: number; readonly whole: number };
 
 export async function dfdaemon(bench: Bench, { runs, row }: Options): Promise<void> {
   const supernode = await bench.supernode();
-  const daemon = await bench.dfdaemon('127.0.0.2');
+  const daemon = await bench.dfdaemon('127.0.0.2', { DFDAEMON_PROVE_UP_TO: '0' });
+  const proving = await bench.dfdaemon('127.0.0.3');
   const direct = new URL(bench.url('')).origin;
   const ours = `http://127.0.0.1:${daemon.port}`;
   const repository = '/v2/bench/app';
@@ -42,7 +44,8 @@ export async function dfdaemon(bench: Bench, { runs, row }: Options): Promise<vo
   const manifest = () => `${repository}/manifests/latest`;
   const cached = blob(8 * MIB);
   const colds = (count: number) => Array.from({ length: count }, () => blob(MIB));
-  await cold([direct, ours], colds(WARM_BLOBS));
+  const proved = `http://127.0.0.1:${proving.port}`;
+  for (const place of [ours, proved]) await cold([direct, place], colds(WARM_BLOBS), 'first');
   await latencies([direct, ours], manifest, WARM_REQUESTS);
   await get(`${ours}${cached}`);
 
@@ -64,15 +67,27 @@ export async function dfdaemon(bench: Bench, { runs, row }: Options): Promise<vo
   const before = spent();
   await pairs(
     runs,
-    () => cold([direct, ours], colds(COLD_BLOBS)),
+    () => cold([direct, ours], colds(COLD_BLOBS), 'first'),
     (extra, p99) => {
-      row('first byte of a cold blob, ms more (wanted 5), p99', fixed(extra), fixed(p99), '');
+      row('first byte of a cold blob, streamed, ms more (wanted 5), p99', fixed(extra), fixed(p99), '');
     },
   );
   const [bySupernode = 0, byDaemon = 0] = spent().map(
     (cpu, at) => ((cpu - (before[at] ?? 0)) * 1000) / (runs * COLD_BLOBS),
   );
   row('CPU ms per cold blob of 1 MiB: supernode, dfdaemon', fixed(bySupernode), fixed(byDaemon), '');
+
+  for (const [place, how] of [
+    [ours, 'streamed'],
+    [proved, 'proved first'],
+  ] as const)
+    await pairs(
+      runs,
+      () => cold([direct, place], colds(COLD_BLOBS), 'whole'),
+      (extra, p99) => {
+        row(`last byte of a cold blob of 1 MiB, ${how}, ms more, p99`, fixed(extra), fixed(p99), '');
+      },
+    );
 
   const rates = { direct: [] as number[], through: [] as number[], cached: [] as number[], parallel: [] as number[] };
   for (let run = 0; run < runs; run++) {
@@ -157,10 +172,10 @@ async function latencies(places: readonly string[], path: () => string, count: n
   return times;
 }
 
-async function cold(places: readonly string[], paths: readonly string[]) {
+async function cold(places: readonly string[], paths: readonly string[], what: keyof Times) {
   const times: number[][] = places.map(() => []);
   for (const path of paths)
-    for (const [index, place] of places.entries()) times[index]?.push((await get(`${place}${path}`)).first);
+    for (const [index, place] of places.entries()) times[index]?.push((await get(`${place}${path}`))[what]);
   return times;
 }
 

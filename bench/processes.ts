@@ -109,16 +109,16 @@ http { log_format reads '$request_method $uri $body_bytes_sent'; access_log ${th
     return { ip, home, pid: child.pid ?? 0 };
   }
 
-  /** A mirror of the source; gives its port. */
-  async dfdaemon(ip: string): Promise<Agent & { readonly port: number }> {
+  /** A mirror of the source; gives its port. `env` = settings of its own. */
+  async dfdaemon(ip: string, env: Readonly<Record<string, string>> = {}): Promise<Agent & { readonly port: number }> {
     const home = `${this.dir}/daemon-${ip}`;
     const port = await freePort('127.0.0.1');
     const places = ['--localIP', ip, '--workHome', home, '--port', `${port}`, '--node', this.node];
-    const child = this.#node(`daemon-${ip}`, `${ROOT}/bin/dfdaemon.mjs`, [
-      ...places,
-      '--registry',
-      new URL(this.url('')).origin,
-    ]);
+    const flags = [...places, '--registry', new URL(this.url('')).origin];
+    const child = this.#start(`daemon-${ip}`, process.execPath, [`${ROOT}/bin/dfdaemon.mjs`, ...flags], {
+      ...process.env,
+      ...env,
+    });
     await untilAnswers(`http://127.0.0.1:${port}/healthz`);
     return { ip, home, port, pid: child.pid ?? 0 };
   }
@@ -214,9 +214,9 @@ http { log_format reads '$request_method $uri $body_bytes_sent'; access_log ${th
     return this.#start(name, process.execPath, [script, ...args]);
   }
 
-  #start(name: string, command: string, args: readonly string[]): ChildProcess {
+  #start(name: string, command: string, args: readonly string[], env = process.env): ChildProcess {
     const log = openSync(`${this.dir}/${name}.log`, 'a');
-    const child = spawn(command, args, { stdio: ['ignore', log, log] });
+    const child = spawn(command, args, { stdio: ['ignore', log, log], env });
     closeSync(log);
     this.#children.push(child);
     return child;
