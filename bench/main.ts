@@ -13,6 +13,7 @@ import { hosts } from './hosts.ts';
 import { limits } from './limits.ts';
 import { memory } from './memory.ts';
 import { FULL, type Plan, QUICK } from './plan.ts';
+import { plane } from './plane.ts';
 import { Bench, installed } from './processes.ts';
 import { scheduler } from './scheduler.ts';
 import { sessions } from './sessions.ts';
@@ -39,6 +40,7 @@ const SECTIONS: Readonly<Record<string, (bench: Bench, plan: Plan) => Promise<vo
 /** Sections that need no other program. */
 const ALONE: Readonly<Record<string, (plan: Plan) => void | Promise<void>>> = {
   scheduler: ({ runs }) => scheduler(100_000 * runs),
+  plane,
   failover: (plan) => failover(plan, values.dir ?? tmpdir()),
   faults: (plan) => faults(plan, values.faults.split(','), values.dir ?? tmpdir()),
 };

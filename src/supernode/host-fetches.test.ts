@@ -31,11 +31,11 @@ async function lab(limit = 10) {
   const hosts = new Hosts({ id: idOf('seed'), ip: '10.0.0.1', port: 1 });
   const said: SupernodeMessage[] = [];
   const send = (message: SupernodeMessage) => void said.push(message);
-  const session = { send, quietMs: 0, ping: () => undefined, close: () => undefined };
+  const session = { send, sendNow: () => undefined, quietMs: 0, ping: () => undefined, close: () => undefined };
   const site = { idc: '', location: '', machine: '' };
   const description = { id: ONE, name: 'one', ip: '10.0.0.2', port: 1, site, version: '1', uploads: true };
   hosts.add({
-    ...{ description, session, joinedAt: 0, isolated: undefined },
+    ...{ description, address: description, session, joinedAt: 0, isolated: undefined },
     ...{ offers: new Map(), swarms: new Map(), manifests: new Set() },
   });
   let grantNames = 0;

@@ -10,10 +10,12 @@ import type { InventoryEntry, SupernodeMessage } from '../protocol/messages.ts';
 import { type ContentShape, pieceCount } from '../protocol/piece.ts';
 import type { IsolationReason } from '../scheduler/trust.ts';
 
-export type HostSession = Pick<Session<SupernodeMessage>, 'send' | 'quietMs' | 'ping' | 'close'>;
+export type HostSession = Pick<Session<SupernodeMessage>, 'send' | 'sendNow' | 'quietMs' | 'ping' | 'close'>;
 
 export type HostRecord = {
   readonly description: HostDescription;
+  /** Where its pieces are. */
+  readonly address: ParentAddress;
   readonly session: HostSession;
   /** Milliseconds since 1970. */
   readonly joinedAt: number;
@@ -83,14 +85,16 @@ export class Hosts {
     return record;
   }
 
+  /** The same object as long as the host's session stands. */
   addressOf(id: HostId): ParentAddress | undefined {
-    if (id === this.seed.id) return this.seed;
-    const description = this.#records.get(id)?.description;
-    return description === undefined ? undefined : { id, ip: description.ip, port: description.port };
+    return this.#records.get(id)?.address ?? (id === this.seed.id ? this.seed : undefined);
   }
 
-  send(id: HostId, message: SupernodeMessage): void {
-    this.#records.get(id)?.session.send(message);
+  send(id: HostId, messages: readonly SupernodeMessage[]): void {
+    const session = this.#records.get(id)?.session;
+    if (session === undefined) return;
+    for (const message of messages) session.send(message);
+    session.sendNow();
   }
 
   offer(record: HostRecord, entry: InventoryEntry): void {

@@ -14,6 +14,7 @@ function lab() {
   const session = {
     quietMs: 0,
     send: () => undefined,
+    sendNow: () => undefined,
     ping: () => {
       pings++;
     },
@@ -55,6 +56,15 @@ test('one that was only slow gets twice the time', () => {
   expect(told.map(({ type }) => type)).toEqual(['host-silent', 'host-heard']);
   quiet(1_500);
   expect(told).toHaveLength(3);
+});
+
+test('one that is quiet is asked twice before it counts as silent, not at every look', () => {
+  const { quiet, pings } = lab();
+  for (const ms of [210, 335, 460, 585]) quiet(ms);
+  expect(pings()).toBe(2);
+  // It answered in between.
+  quiet(220);
+  expect(pings()).toBe(3);
 });
 
 test('a look that comes late says nothing of others', () => {

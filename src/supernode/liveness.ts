@@ -18,8 +18,9 @@ export type LivenessParts = {
 };
 
 const LOOK_MS = 125;
-/** From when on it is asked for a sign of life, counts as silent, and as gone. */
+/** From when on it is asked for a sign of life and how often, counts as silent, and as gone. */
 const ASK_MS = 200;
+const ASK_AGAIN_MS = 240;
 const SILENT_MS = 700;
 const GONE_MS = 10_000;
 /** Back within this time it was only slow: it gets twice as long, up to the most, for as long as it stays. */
@@ -33,6 +34,8 @@ export class Liveness {
   /** Since when. */
   readonly #silent = new Map<HostId, number>();
   readonly #patience = new Map<HostId, number>();
+  /** How quiet it was when it was asked: a thousand hosts that are slow for a moment are not asked at every look. */
+  readonly #asked = new Map<HostId, number>();
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = 0;
 
@@ -65,7 +68,7 @@ export class Liveness {
       const session = this.#parts.sessionOf(host);
       if (session !== undefined) this.#lookAt(host, session, late);
     }
-    for (const known of [this.#silent, this.#patience]) {
+    for (const known of [this.#silent, this.#patience, this.#asked]) {
       for (const host of known.keys()) if (this.#parts.sessionOf(host) === undefined) known.delete(host);
     }
   }
@@ -75,6 +78,7 @@ export class Liveness {
     const { quietMs } = session;
     const patienceMs = this.#patience.get(host) ?? SILENT_MS;
     if (quietMs < ASK_MS) {
+      this.#asked.delete(host);
       const since = this.#silent.get(host);
       if (since === undefined) return;
       this.#silent.delete(host);
@@ -83,7 +87,12 @@ export class Liveness {
       log.info({ host }, 'a silent host is heard again');
       return;
     }
-    session.ping();
+    const asked = this.#asked.get(host);
+    // Less quiet than then: it was heard in between.
+    if (asked === undefined || quietMs < asked || quietMs - asked >= ASK_AGAIN_MS) {
+      this.#asked.set(host, quietMs);
+      session.ping();
+    }
     if (late) return;
     if (quietMs >= GONE_MS)
       session.close(new Fault('agent-unreachable', `nothing heard for ${Math.round(quietMs)} ms`));

@@ -116,11 +116,12 @@ export function supernodeInMemory(options: {
   const loop = new SwarmLoop({
     scheduler,
     clock,
-    send: (host, message) => hosts.send(host, message),
+    send: (host, messages) => hosts.send(host, messages),
     addressOf: (host) => hosts.addressOf(host),
     digestFor: (host, content, piece) => swarms.digestFor(host, content, piece),
     starved: (content, pieces) => swarms.starved(content, pieces),
     trust: () => undefined,
+    crowded: () => undefined,
   });
   const site = { idc: '', location: '', machine: 'seed' };
   const swarms = new Swarms({ hosts, loop, clock, seedSite: site, seedUpBytesPerSecond: undefined });

@@ -94,6 +94,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
     }
     this.#record = {
       description: host,
+      address: { id: host.id, ip: host.ip, port: host.port },
       session: this.#session,
       joinedAt: clock.wall(),
       offers: new Map(),

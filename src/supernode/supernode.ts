@@ -11,6 +11,7 @@ import { acceptSessions, type SessionAcceptor } from '../io/session.ts';
 import { sleep } from '../io/sleep.ts';
 import { systemClock } from '../io/system-clock.ts';
 import { firstAddress, machineName } from '../io/this-host.ts';
+import { letYoungHeapGrow } from '../io/young-heap.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import { type Member, placeText } from '../protocol/member.ts';
 import type { SupernodeMessage } from '../protocol/messages.ts';
@@ -107,11 +108,12 @@ export async function startSupernode(
   const loop = new SwarmLoop({
     scheduler,
     clock,
-    send: (host, message) => hosts.send(host, message),
+    send: (host, messages) => hosts.send(host, messages),
     addressOf: (host) => hosts.addressOf(host),
     digestFor: (host, content, piece) => swarms.digestFor(host, content, piece),
     starved: (content, pieces) => swarms.starved(content, pieces),
     trust: (command) => watch.take(command),
+    crowded: letYoungHeapGrow,
   });
   const site = { idc: settings.idc ?? '', location: settings.location ?? '', machine: await machineName() };
   const swarms = new Swarms({ hosts, loop, clock, seedSite: site, seedUpBytesPerSecond: rates.bytesPerSecond });

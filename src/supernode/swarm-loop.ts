@@ -1,6 +1,7 @@
 /**
  * The only driver of the scheduler: events in, commands carried out, one timer for `wake-at`. What comes in one turn of the event loop is
- * decided together, and leaves as one message per child and content.
+ * decided together, and leaves at once as one message per child and content. A turn that brings very much is decided in lots: who spoke first in
+ * it need not wait until all have been read, and what a lot leaves behind in memory is gone before the collector looks for it.
  */
 
 import { unreachable } from '../base/assert.ts';
@@ -18,13 +19,15 @@ export type SwarmLoopParts = {
     standingOf(host: HostId, now: number): Standing | undefined;
   };
   readonly clock: Clock;
-  /** To the session of a host; without effect when it has none. */
-  readonly send: (host: HostId, message: SupernodeMessage) => void;
+  /** To the session of a host, now; without effect when it has none. */
+  readonly send: (host: HostId, messages: readonly SupernodeMessage[]) => void;
   readonly addressOf: (host: HostId) => ParentAddress | undefined;
   /** base64 sha256 for a child that has no manifest yet; undefined = it needs none. */
   readonly digestFor: (host: HostId, content: ContentId, piece: PieceIndex) => string | undefined;
   readonly starved: (content: ContentId, pieces: readonly PieceIndex[]) => void;
   readonly trust: (command: TrustCommand) => void;
+  /** Said once: there is so much to decide that a lot was full. */
+  readonly crowded: () => void;
 };
 
 /** What is to be done, or known, because of how far a host is trusted. */
@@ -37,10 +40,12 @@ type Batch = {
   readonly child: HostId;
   readonly content: ContentId;
   readonly parents: ParentAddress[];
-  readonly indexes: Map<HostId, number>;
   readonly pieces: Assignment[];
   readonly cancels: LeaseId[];
 };
+
+/** Decided together at most: some milliseconds of work. */
+const MOST_EVENTS = 512;
 
 export class SwarmLoop {
   readonly #parts: SwarmLoopParts;
@@ -49,6 +54,8 @@ export class SwarmLoop {
   #events: SchedulerEvent[] = [];
   #turn: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #deciding = false;
+  #crowded = false;
   #closed = false;
 
   constructor(parts: SwarmLoopParts) {
@@ -59,6 +66,10 @@ export class SwarmLoop {
     if (this.#closed) return;
     this.#events.push(event);
     this.#turn ??= setImmediate(() => this.#decide());
+    if (this.#events.length < MOST_EVENTS || this.#deciding) return;
+    if (!this.#crowded) this.#parts.crowded();
+    this.#crowded = true;
+    this.#decideNow();
   }
 
   /** As of all that was said before. */
@@ -90,8 +101,13 @@ export class SwarmLoop {
     const events = this.#events;
     this.#events = [];
     const { scheduler, clock } = this.#parts;
-    for (const command of scheduler.handleAll(events, clock.now())) this.#carryOut(command);
-    this.#flush();
+    this.#deciding = true;
+    try {
+      for (const command of scheduler.handleAll(events, clock.now())) this.#carryOut(command);
+      this.#flush();
+    } finally {
+      this.#deciding = false;
+    }
   }
 
   #carryOut(command: SchedulerCommand): void {
@@ -123,14 +139,12 @@ export class SwarmLoop {
   #assign(command: Extract<SchedulerCommand, { type: 'assign' }>): void {
     const { child, content, parent, piece, lease } = command;
     const batch = this.#batch(child, content);
-    let index = batch.indexes.get(parent);
-    if (index === undefined) {
-      const address = this.#parts.addressOf(parent);
-      // The parent left within this turn: its leases end with the event that says so.
-      if (address === undefined) return;
-      index = batch.parents.push(address) - 1;
-      batch.indexes.set(parent, index);
-    }
+    const address = this.#parts.addressOf(parent);
+    // The parent left within this turn: its leases end with the event that says so.
+    if (address === undefined) return;
+    // The same host has the same object, and there are few.
+    let index = batch.parents.indexOf(address);
+    if (index < 0) index = batch.parents.push(address) - 1;
     const digest = this.#parts.digestFor(child, content, piece);
     batch.pieces.push(digest === undefined ? [piece, index, lease] : [piece, index, lease, digest]);
   }
@@ -142,19 +156,14 @@ export class SwarmLoop {
       this.#batches.set(child, ofChild);
     }
     for (const batch of ofChild) if (batch.content === content) return batch;
-    const batch = { child, content, parents: [], indexes: new Map(), pieces: [], cancels: [] };
+    const batch = { child, content, parents: [], pieces: [], cancels: [] };
     ofChild.push(batch);
     return batch;
   }
 
   #flush(): void {
-    const batches = [...this.#batches.values()].flat();
+    for (const [child, batches] of this.#batches) this.#parts.send(child, batches.flatMap(messagesOf));
     this.#batches.clear();
-    for (const { child, content, parents, pieces, cancels } of batches) {
-      if (cancels.length > 0) this.#parts.send(child, { type: 'cancel', content, leases: cancels });
-      const standing = cancels.length === 0 ? pieces : pieces.filter(([, , lease]) => !cancels.includes(lease));
-      if (standing.length > 0) this.#parts.send(child, { type: 'assign', content, parents, pieces: standing });
-    }
   }
 
   #wakeAt(time: number): void {
@@ -162,4 +171,12 @@ export class SwarmLoop {
     const wait = Math.max(0, time - this.#parts.clock.now());
     this.#timer = setTimeout(() => this.handle({ type: 'tick' }), wait);
   }
+}
+
+function messagesOf({ content, parents, pieces, cancels }: Batch): SupernodeMessage[] {
+  const standing = cancels.length === 0 ? pieces : pieces.filter(([, , lease]) => !cancels.includes(lease));
+  const messages: SupernodeMessage[] = [];
+  if (cancels.length > 0) messages.push({ type: 'cancel', content, leases: cancels });
+  if (standing.length > 0) messages.push({ type: 'assign', content, parents, pieces: standing });
+  return messages;
 }

@@ -12,9 +12,15 @@ function record(name: string): HostRecord {
   if (id === undefined) throw new Error('no id');
   const site = { idc: '', location: '', machine: '' };
   const description = { id, name, ip: '10.0.0.2', port: 1, site, version: '1', uploads: true };
-  const session = { send: () => undefined, quietMs: 0, ping: () => undefined, close: () => undefined };
+  const session = {
+    send: () => undefined,
+    sendNow: () => undefined,
+    quietMs: 0,
+    ping: () => undefined,
+    close: () => undefined,
+  };
   return {
-    ...{ description, session, joinedAt: 0, isolated: undefined },
+    ...{ description, address: description, session, joinedAt: 0, isolated: undefined },
     ...{ offers: new Map(), swarms: new Map(), manifests: new Set() },
   };
 }

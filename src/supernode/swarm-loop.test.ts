@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import { ManualClock } from '../base/clock.ts';
+import { contentIdOf, type HostId, type LeaseId, type TaskId } from '../protocol/ids.ts';
+import type { SupernodeMessage } from '../protocol/messages.ts';
+import type { SchedulerCommand, SchedulerEvent } from '../scheduler/events.ts';
+import { SwarmLoop } from './swarm-loop.ts';
+
+const CONTENT = contentIdOf('a'.repeat(64) as TaskId, '1');
+const CHILD = 'child' as HostId;
+const PARENT = { id: 'parent' as HostId, ip: '10.0.0.2', port: 1 };
+
+const report = (piece: number): SchedulerEvent => ({
+  ...{ type: 'piece-held', host: CHILD, content: CONTENT, piece, lease: 0, millis: 1 },
+});
+const assign = (piece: number, lease: LeaseId): SchedulerCommand => ({
+  ...{ type: 'assign', content: CONTENT, child: CHILD, parent: PARENT.id, piece, lease },
+});
+
+/** A loop around a scheduler that only answers; `answer` sees the lots. */
+function lab(answer: (events: readonly SchedulerEvent[]) => readonly SchedulerCommand[] = () => []) {
+  const lots: number[] = [];
+  const sent: (readonly SupernodeMessage[])[] = [];
+  let crowded = 0;
+  const loop = new SwarmLoop({
+    scheduler: {
+      handleAll: (events) => {
+        lots.push(events.length);
+        return answer(events);
+      },
+      heldBy: () => undefined,
+      standingOf: () => undefined,
+    },
+    clock: new ManualClock(0),
+    send: (_, messages) => void sent.push(messages),
+    addressOf: (host) => (host === PARENT.id ? PARENT : undefined),
+    digestFor: () => undefined,
+    starved: () => loop.handle(report(0)),
+    trust: () => undefined,
+    crowded: () => crowded++,
+  });
+  return { loop, lots, sent, crowded: () => crowded, turn: () => new Promise((done) => setImmediate(done)) };
+}
+
+test('what comes in one turn is decided together', async () => {
+  const { loop, lots, turn, crowded } = lab();
+  for (let piece = 0; piece < 100; piece++) loop.handle(report(piece));
+  expect(lots).toEqual([]);
+  await turn();
+  expect(lots).toEqual([100]);
+  expect(crowded()).toBe(0);
+  loop.close();
+});
+
+test('a turn that brings very much is decided in lots, and the first are answered before the last are read', async () => {
+  const { loop, lots, sent, turn, crowded } = lab(() => [assign(1, 7)]);
+  for (let piece = 0; piece < 1_100; piece++) loop.handle(report(piece));
+  expect(lots).toEqual([512, 512]);
+  expect(sent).toHaveLength(2);
+  await turn();
+  expect(lots).toEqual([512, 512, 76]);
+  expect(crowded()).toBe(1);
+  loop.close();
+});
+
+test('what a decision brings about is decided after it, however much it is', async () => {
+  let first = true;
+  const { loop, lots, turn } = lab(() => {
+    if (!first) return [];
+    first = false;
+    return Array.from({ length: 600 }, () => ({ type: 'starved', content: CONTENT, pieces: [0] }));
+  });
+  loop.handle(report(0));
+  await turn();
+  await turn();
+  expect(lots).toEqual([1, 600]);
+  loop.close();
+});
+
+test('a child gets one assignment per content, a parent is named once, and what was cancelled in the same turn is not told', async () => {
+  const cancel: SchedulerCommand = { type: 'cancel', content: CONTENT, child: CHILD, piece: 2, lease: 22 };
+  const lost: SchedulerCommand = {
+    ...{ type: 'assign', content: CONTENT, child: CHILD, piece: 4, lease: 44 },
+    parent: CHILD,
+  };
+  const { loop, sent, turn } = lab(() => [assign(1, 11), assign(2, 22), cancel, assign(3, 33), lost]);
+  loop.handle(report(0));
+  await turn();
+  expect(sent).toEqual([
+    [
+      { type: 'cancel', content: CONTENT, leases: [22] },
+      {
+        type: 'assign',
+        content: CONTENT,
+        parents: [PARENT],
+        pieces: [
+          [1, 0, 11],
+          [3, 0, 33],
+        ],
+      },
+    ],
+  ]);
+  loop.close();
+});
