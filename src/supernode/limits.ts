@@ -32,3 +32,5 @@ export const FETCH_SILENCE_MS = 120_000;
 export const GRANT_BYTES = 16;
 /** How long hosts may take to move here with what another supernode had given them, before the source is read for it. */
 export const HOSTS_GRACE_MS = 2_000;
+/** With so many hosts their sessions, and not the reading of sources, are what memory is collected for. */
+export const MANY_HOSTS = 256;

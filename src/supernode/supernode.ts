@@ -38,7 +38,7 @@ import { openHome } from './home.ts';
 import { HostFetches } from './host-fetches.ts';
 import { HostWatch } from './host-watch.ts';
 import { Hosts } from './hosts.ts';
-import { FETCH_SILENCE_MS, FETCHES_AT_ONCE, FILL_BUDGET_BYTES, GRANT_BYTES } from './limits.ts';
+import { FETCH_SILENCE_MS, FETCHES_AT_ONCE, FILL_BUDGET_BYTES, GRANT_BYTES, MANY_HOSTS } from './limits.ts';
 import { createPreheats } from './preheat/create.ts';
 import { Returning } from './returning.ts';
 import { HostConversation } from './sessions.ts';
@@ -179,11 +179,10 @@ export async function startSupernode(
   const heat = createPreheats({ hosts, swarms, fetches, clock, random, unique: () => randomHex(8) });
   addPreheats(api.app, heat.preheats);
   const parts = { hosts, swarms, loop, fetches, grants, clock, log, name: home.id, cluster: () => membership };
-  const sessions: SessionAcceptor = acceptSessions(
-    api.server,
-    '/v1/session',
-    (session, remote) => new HostConversation(session, remote, parts),
-  );
+  const sessions: SessionAcceptor = acceptSessions(api.server, '/v1/session', (session, remote) => {
+    if (hosts.count >= MANY_HOSTS) letYoungHeapGrow();
+    return new HostConversation(session, remote, parts);
+  });
   const sweeping = startSweeping({ cache, swarms, store, clock, log }, settings);
 
   const drain = async (): Promise<void> => {
