@@ -19,6 +19,8 @@ export type LostHosts = {
   /** They vouch for wrong bytes, say that they hold all, and give wrong bytes. */
   readonly liars?: readonly number[];
   /** Milliseconds per piece, of each host's link and of the source for each reader. */
+  /** Share of the questions that get no answer within a second. */
+  readonly askFails?: number;
   readonly linkMs: number;
   readonly sourceMs: number;
 };
@@ -37,6 +39,8 @@ export class LeftAlone {
   readonly #hosts: LostHost[];
   #queue: Due[] = [];
   now = 0;
+  /** Questions so far. */
+  asked = 0;
 
   constructor(options: LostHosts) {
     this.options = options;
@@ -128,6 +132,11 @@ class LostHost {
     switch (command.type) {
       case 'ask-parent': {
         const { parent, from = 0 } = command;
+        world.asked++;
+        if ((world.asked * 7919) % 100 < (world.options.askFails ?? 0) * 100) {
+          world.later(1_000, () => this.send({ type: 'parent-silent', parent: parent.id, fault: 'peer-stalled' }));
+          break;
+        }
         world.later(ASK_MS, () => {
           const told = world.find(parent.id)?.said(from);
           if (told !== undefined) this.send({ type: 'parent-held', parent: parent.id, ...told });

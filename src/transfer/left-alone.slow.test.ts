@@ -39,6 +39,11 @@ describe('hosts that lost their supernode for good', () => {
     expect(seconds).toBeLessThan(40);
   });
 
+  it('go on as before with one that does not say in time what it holds', () => {
+    expect(run({ hasManifest: true, askFails: 0.3 }).timesRead).toBeLessThan(1.2);
+    expect(run({ askFails: 0.1 }).timesRead).toBeLessThan(2.2);
+  });
+
   it('give what they hold to each other before they read anything', () => {
     const half = (host: number, piece: number) => piece % 3 === 0 || (piece + host) % 2 === 0;
     const { timesRead } = run({ held: half });

@@ -25,6 +25,8 @@ type Parent = {
   running: number;
 };
 
+/** After so many faults in a row nobody waits for what only this parent holds. */
+const DOUBTFUL_FAULTS = 3;
 /** Weight of the newest transfer in the measured rate. */
 const NEWEST = 0.25;
 
@@ -114,7 +116,9 @@ export class Parents {
     const parent = this.#parents.get(id);
     if (parent === undefined) return;
     parent.asking = false;
-    if (held !== undefined && held.count > (parent.held?.count ?? -1)) parent.grewAt = now;
+    // One that was asked in vain holds what it held, until it is given up.
+    if (held === undefined) return;
+    if (held.count > (parent.held?.count ?? -1)) parent.grewAt = now;
     parent.held = held;
   }
 
@@ -141,10 +145,10 @@ export class Parents {
     return best?.address;
   }
 
-  /** Somebody who is not given up said to hold it, even if busy or resting. */
+  /** Somebody who has not failed a few times in a row said to hold it, even if busy or resting. */
   heldBySomebody(piece: PieceIndex): boolean {
     for (const parent of this.#parents.values())
-      if (this.#alive(parent) && parent.held?.has(piece) === true) return true;
+      if (parent.faults < DOUBTFUL_FAULTS && this.#alive(parent) && parent.held?.has(piece) === true) return true;
     return false;
   }
 
