@@ -5,7 +5,7 @@
  */
 import { chaos, clients, coverageGate, importRules, lint, runSteps, types, vitest } from './steps.ts';
 
-/** With its start and the calm after it, in which idle connections have to close, it takes seven to eight minutes. */
+/** With its start and the calm after it, in which idle connections have to close, it takes six to eight minutes on a machine that is not busy otherwise. */
 const CHAOS_MINUTES = 5;
 const CHAOS_SEED = 7;
 

@@ -6,8 +6,8 @@ import { calmDownloads, everybodyBack, leftOnDisk, leftOpen } from './aftermath.
 import { Downloads } from './downloads.ts';
 import { Faults } from './faults.ts';
 import { Field, type Machine } from './field.ts';
-import { History } from './history.ts';
-import { isNeedless, Ledger, type SourceRead } from './ledger.ts';
+import { History, type Party } from './history.ts';
+import { type Holder, isNeedless, Ledger, type SourceRead } from './ledger.ts';
 import type { Places } from './places.ts';
 import { planFaults, planFiles } from './plan.ts';
 import type { ChaosSettings } from './settings.ts';
@@ -17,6 +17,8 @@ import { growthOf, Watch } from './watch.ts';
 import { whoIs } from './who.ts';
 
 const HEARTBEAT_MS = 30_000;
+/** The longest isolation. */
+const ISOLATED_MS = 600_000;
 /** Downloads that run when the faults end may still need so long. */
 const LAST_DOWNLOADS_MS = 250_000;
 
@@ -101,7 +103,7 @@ export class ChaosRun {
     this.#source = await ChaosSource.start(machine.ip, (command) => this.#field.on(machine, command), {
       now: this.#now,
       whoIs: (ip, port) => whoIs(this.#field, ip, port),
-      holders: (file, reader) => this.#field.holders(file, reader, this.#now(), this.#now),
+      holders: (file, reader) => this.#holders(file, reader),
       sentBefore: (file) => this.#ledger.known(file) > 0,
       onRead: (read) => {
         const repeated = this.#ledger.add(read);
@@ -114,6 +116,15 @@ export class ChaosRun {
       },
     });
     return this.#source;
+  }
+
+  /** A host that misbehaved may be isolated still: then nobody is to take anything from it. */
+  async #holders(file: string, reader: Party): Promise<readonly Holder[]> {
+    const at = this.#now();
+    const lied = (party: Party) =>
+      this.#history.during(at - ISOLATED_MS, at, (spell) => spell.party === party && spell.kind === 'agent-lie');
+    const all = await this.#field.holders(file, reader, at, this.#now);
+    return all.filter(({ party }) => lied(party).length === 0);
   }
 
   async #storm(downloads: Downloads, faults: Faults, signal: AbortSignal): Promise<void> {
