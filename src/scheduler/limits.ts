@@ -98,7 +98,7 @@ export type Limits = {
 
 export const DEFAULT_LIMITS: Limits = {
   calmShare: 0.05,
-  busyPieces: 9,
+  busyPieces: 6,
   seedExtraPieces: 3,
   unknownPieces: 4,
   busyMs: 400,
