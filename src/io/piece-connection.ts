@@ -6,6 +6,7 @@
 import { connect, type Socket } from 'node:net';
 import { assert } from '../base/assert.ts';
 import { Fault } from '../protocol/faults.ts';
+import { Gathering } from './gathering.ts';
 import { parseResponseHead, type ResponseHead } from './http-head.ts';
 import { FIRST_PORTION_BYTES, nextPortion } from './portion.ts';
 
@@ -46,6 +47,7 @@ export class PieceConnection {
   #refusal: Fault | undefined;
   #closeAfter = false;
   #portion = SCRATCH_BYTES;
+  readonly #gathering = new Gathering();
   #lastByteAt = 0;
   #paused: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
@@ -174,6 +176,7 @@ export class PieceConnection {
       sink.set(spill, 0);
       this.#sink = sink;
       this.#state = 'body';
+      this.#gathering.restart(this.#lastByteAt);
       this.#portion = this.#job?.throttle === undefined ? this.#total : FIRST_PORTION_BYTES;
     }
     this.#filled = 0;
@@ -193,7 +196,9 @@ export class PieceConnection {
       return;
     }
     if (throttle !== undefined) this.#portion = nextPortion(this.#portion, (wait * this.#portion) / bytes, this.#total);
-    if (wait > 0) this.#pause(wait);
+    const rest =
+      throttle === undefined ? this.#gathering.after(bytes, this.#total - this.#filled, this.#lastByteAt) : wait;
+    if (rest > 0) this.#pause(rest);
   }
 
   #finish(): void {
