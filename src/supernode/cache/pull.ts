@@ -140,9 +140,9 @@ class Round {
 
   /** The next tier is asked; only the source is the last word. */
   async #failed(tier: ContentTier, run: readonly PieceIndex[], fault: Fault): Promise<void> {
-    const { log, source } = this.#parts;
-    const own = fault.code === 'no-space' || fault.code === 'local-io' || fault.code === 'cancelled';
-    if (own) throw fault;
+    const { log, source, signal } = this.#parts;
+    // A request that was given up because the ones before it got no answer is cancelled too, and no reason to end here.
+    if (fault.code === 'no-space' || fault.code === 'local-io' || signal.aborted) throw fault;
     if (tier === source) {
       const said = fault.code === 'peer-corrupt' ? 'source-changed' : fault.code;
       throw new Fault(said, fault.message, { cause: fault });

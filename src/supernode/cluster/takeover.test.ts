@@ -160,6 +160,25 @@ describe('a successor', PATIENCE, () => {
     expect((await bytesIn(entry)).equals(BYTES)).toBe(true);
   });
 
+  test('asks the next tier where a request was given up because those before it got no answer', async () => {
+    const records = new MapRecords();
+    const old = supernode(records);
+    old.source.serve(URL, { bytes: BYTES, etag: '"1"', freshForMs: MINUTE });
+    await filled(old, specOf(URL));
+    await old.sharing.close();
+    const silent = {
+      name: 'silent',
+      readBytes: 0,
+      lanes: 2,
+      read: () => Promise.reject(new Fault('cancelled', 'not asked')),
+    };
+    const good = giver(() => old.store.list()[0]);
+    const next = supernode(records, { beside: old, tiers: [silent, good] });
+    const { entry } = await next.open(specOf(URL));
+    await vi.waitFor(() => expect(entry.stored.complete).toBe(true), PATIENCE);
+    expect((await bytesIn(entry)).equals(BYTES)).toBe(true);
+  });
+
   test('has a small content here before it answers, since it is given with the answer', async () => {
     const records = new MapRecords();
     const old = supernode(records);
