@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { BufferPool } from '../io/buffers.ts';
 import { sha256 } from '../io/hash.ts';
 import type { PieceClient } from '../io/piece-client.ts';
@@ -14,27 +14,17 @@ const bytesOf = (piece: number): Buffer => Buffer.alloc(PIECE, piece);
 const id = contentIdOf(parseTaskId('ab'.repeat(32)) as TaskId, 'g1');
 const parentId = parseHostId('c'.repeat(32));
 const clock = { now: () => performance.now(), wall: () => Date.now() };
-/** Time stands, so that only what was paid counts. */
-const still = { now: () => 0, wall: () => 0 };
 const turn = () => new Promise(setImmediate);
 
 /** A parent that gives at once, and a disk whose writes end when they are told to. */
-function world(options: { budgetBytes: number; queue: number; down?: number }) {
+function world(options: { budgetBytes: number; queue: number }) {
   const written: { piece: number; end: (fault?: Fault) => void }[] = [];
-  const waits: number[][] = [];
   let asked = 0;
   const client = {
-    async fetch(
-      _parent: unknown,
-      _path: string,
-      span: { start: number },
-      into: Buffer,
-      { throttle }: { throttle?: (bytes: number) => number },
-    ) {
+    async fetch(_parent: unknown, _path: string, span: { start: number }, into: Buffer) {
       asked++;
       await turn();
       bytesOf(span.start / PIECE).copy(into);
-      if (throttle !== undefined) waits.push(Array.from({ length: 4 }, () => throttle(PIECE / 4)));
     },
   } as unknown as PieceClient;
   const content = {
@@ -46,7 +36,7 @@ function world(options: { budgetBytes: number; queue: number; down?: number }) {
       ),
   } as unknown as StoredContent;
   const pool = new BufferPool({ budgetBytes: options.budgetBytes });
-  const bandwidth = new Bandwidth({ down: options.down, up: undefined }, options.down === undefined ? clock : still);
+  const bandwidth = new Bandwidth({ down: undefined, up: undefined }, clock);
   const told: number[] = [];
   const fetch = new PieceFetch({ client, pool, bandwidth, clock }, 'task', options.queue, (_, piece) =>
     told.push(piece),
@@ -57,7 +47,7 @@ function world(options: { budgetBytes: number; queue: number; down?: number }) {
       ...{ digest: sha256(bytesOf(piece)), stallMs: 1000, signal: new AbortController().signal },
       ...change,
     });
-  return { run, pool, written, told, waits, asked: () => asked };
+  return { run, pool, written, told, asked: () => asked };
 }
 
 async function quiet(): Promise<void> {
@@ -120,21 +110,3 @@ test('what is proved is told before it is written, and nothing else is', async (
   written[0]?.end();
   await running;
 });
-
-test('under a limit each request waits for its first portion, and pays each byte once', async () => {
-  const down = PIECE * 100;
-  const { run, written, waits, asked } = world({ budgetBytes: 8 * PIECE, queue: 8, down });
-  const first = run(0);
-  const second = run(1);
-  await quiet();
-  // Neither has begun: a quarter of a piece is 2.5 ms of the limit, and the second has to wait behind the first.
-  expect(asked()).toBe(0);
-  await vi.waitFor(() => expect(written).toHaveLength(2), { timeout: 10_000 });
-  for (const { end } of written) end();
-  await Promise.all([first, second]);
-  // The quarters of both, of which the last one is paid already: 20 ms of the limit are taken altogether.
-  expect(waits.map((four) => four.map(Math.round))).toEqual([
-    [8, 10, 13, 0],
-    [15, 18, 20, 0],
-  ]);
-}, 30_000);

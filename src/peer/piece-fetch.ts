@@ -7,7 +7,6 @@ import type { Clock } from '../base/clock.ts';
 import type { BufferPool } from '../io/buffers.ts';
 import { sameBytes, sha256 } from '../io/hash.ts';
 import type { PieceClient } from '../io/piece-client.ts';
-import { FIRST_PORTION_BYTES } from '../io/portion.ts';
 import { sleep } from '../io/sleep.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ParentAddress } from '../protocol/host.ts';
@@ -43,6 +42,7 @@ export class PieceFetch {
   readonly #parts: PieceFetchParts;
   readonly #key: string;
   readonly #queue: number;
+  readonly #throttle: (bytes: number) => number;
   readonly #onFresh: ((content: StoredContent, piece: PieceIndex, bytes: Uint8Array) => void) | undefined;
   #open = 0;
   #writing = 0;
@@ -62,6 +62,7 @@ export class PieceFetch {
     this.#onFresh = onFresh;
     this.#key = key;
     this.#queue = queue;
+    this.#throttle = (bytes) => parts.bandwidth.take(key, bytes);
   }
 
   /** Resolves with the milliseconds from the request to the last byte, the piece being on disk. Throws Faults. */
@@ -87,8 +88,11 @@ export class PieceFetch {
     const { content, piece, parent, signal } = job;
     const span = pieceSpan(content.shape, piece);
     try {
-      const throttle = bandwidth.limits(this.#key) ? { throttle: await this.#admit(buffer.length, signal) } : {};
+      // Each request begins with a portion that nobody has asked the limit for: all at once would be a burst.
+      const debt = bandwidth.debt(this.#key);
+      if (debt > 0) await sleep(debt, signal);
       const since = clock.now();
+      const throttle = bandwidth.limits(this.#key) ? { throttle: this.#throttle } : {};
       const options = { stallMs: job.stallMs, signal, ...throttle };
       await client.fetch(parent, contentPath(content.id), span, buffer, options);
       const millis = clock.now() - since;
@@ -100,23 +104,6 @@ export class PieceFetch {
     } finally {
       pool.release(buffer);
     }
-  }
-
-  /**
-   * Waits until the limit has room for the first portion, which comes without being asked for: those of many pieces at once would
-   * be a burst. Answers what is asked after each chunk of the piece; of its last bytes no more, they are paid.
-   */
-  async #admit(length: number, signal: AbortSignal): Promise<(bytes: number) => number> {
-    const { bandwidth } = this.#parts;
-    const first = Math.min(FIRST_PORTION_BYTES, length);
-    const wait = bandwidth.take(this.#key, first);
-    if (wait > 0) await sleep(wait, signal);
-    let unpaid = length - first;
-    return (bytes) => {
-      const due = Math.min(unpaid, bytes);
-      unpaid -= due;
-      return due > 0 ? bandwidth.take(this.#key, due) : 0;
-    };
   }
 
   async #write({ content, piece, digest }: PieceJob, buffer: Uint8Array): Promise<void> {
