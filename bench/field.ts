@@ -39,27 +39,20 @@ export function fieldMissing(...programs: string[]): string | undefined {
 export class Field {
   readonly dir: string;
   readonly mib: number;
-  readonly network = new LabNetwork(`fo${process.pid % 10000}`);
+  readonly network = new LabNetwork(`fo${process.pid % 10000}`, () => this.close());
   readonly #children: ChildProcess[] = [];
   /** Names of those who are no hosts. */
   readonly #seeds = new Set<string>();
   #before: SourceReads | undefined;
-  /** Namespaces outlive their maker. */
-  readonly #interrupted = () => {
-    this.close();
-    process.exit(130);
-  };
 
   constructor(dir: string, mib: number) {
     this.dir = dir;
     this.mib = mib;
     mkdirSync(dir, { recursive: true });
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, this.#interrupted);
     this.network.up();
   }
 
   close(): void {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, this.#interrupted);
     for (const child of this.#children) child.kill('SIGKILL');
     this.network.down();
     rmSync(this.dir, { recursive: true, force: true });

@@ -75,7 +75,7 @@ async function tell(what: string, watch: Watch, rate = RATE): Promise<void> {
   const { lowest, highest, burstMs } = await watch.end(rate);
   row(
     `${what}: lowest and highest rate over 5 s, of the limit`,
-    `${fixed(lowest, 3)} ${fixed(highest, 3)}`,
+    Number.isFinite(lowest) ? `${fixed(lowest, 3)} ${fixed(highest, 3)}` : 'not seen: it flowed for less than 5 s',
     '0.97 1.03',
   );
   row(`${what}: largest burst, ms of the limit`, fixed(burstMs, 0), 'at most 100');

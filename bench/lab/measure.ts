@@ -69,7 +69,7 @@ export class LabRun {
 
   constructor(labCase: LabCase, dir: string) {
     this.#case = labCase;
-    this.#network = new LabNetwork(`df${process.pid % 10000}`);
+    this.#network = new LabNetwork(`df${process.pid % 10000}`, () => rmSync(dir, { recursive: true, force: true }));
     this.#dir = `${dir}/run`;
     this.#zeros = `${dir}/zeros-${Date.now()}`;
     this.#source = sample(dir, labCase.mib);

@@ -13,6 +13,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 export type Rates = { readonly upMbit: number; readonly downMbit: number };
 
 const QUEUE_MS = 40;
+const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const SEGMENT_BYTES = 16384;
 const NEIGHBOUR_LIMIT = '/proc/sys/net/ipv4/neigh/default/gc_thresh3';
 
@@ -20,12 +21,21 @@ export class LabNetwork {
   readonly hosts: string[] = [];
   readonly #prefix: string;
   #neighbourLimit: string | undefined;
+  readonly #interrupted: () => void;
 
-  constructor(prefix: string) {
+  /** `onInterrupt` runs before an interrupted process takes the network down and ends. */
+  constructor(prefix: string, onInterrupt: () => void = () => undefined) {
     this.#prefix = prefix;
+    this.#interrupted = () => {
+      this.down();
+      onInterrupt();
+      process.exit(130);
+    };
   }
 
   up(): void {
+    // Namespaces outlive their maker.
+    for (const signal of INTERRUPTS) process.once(signal, this.#interrupted);
     this.#run('ip', 'netns', 'add', this.#bridge);
     this.#inside(
       this.#bridge,
@@ -95,6 +105,7 @@ export class LabNetwork {
 
   /** Ends what still runs inside and takes everything down; safe after a half-made `up`. */
   down(): void {
+    for (const signal of INTERRUPTS) process.off(signal, this.#interrupted);
     for (const host of this.hosts) {
       for (const pid of this.#try(() => this.processes(host)) ?? []) this.#try(() => process.kill(pid, 'SIGKILL'));
       this.#try(() => this.#run('ip', 'netns', 'del', this.namespace(host)));
