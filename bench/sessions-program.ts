@@ -25,6 +25,7 @@ const task = taskIdOf(taskIdentity(spec));
 const CONNECTING = 128;
 /** How often a paced program sends. */
 const PACE_MS = 4;
+const PROBE_MS = 5;
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
@@ -40,6 +41,7 @@ class LightHost {
   /** When what it said last was sent; 0 = it was answered. */
   askedAt = 0;
   held = 0;
+  #onRefused: (() => void) | undefined;
 
   constructor(
     index: number,
@@ -70,8 +72,12 @@ class LightHost {
 
   /** A task that is not its spec's is refused at once, and after all that was said before was taken in. */
   async settled(): Promise<void> {
+    const answered = Promise.withResolvers<void>();
+    this.#onRefused = answered.resolve;
     this.#session.send({ type: 'open', request: 1, task: taskIdOf('no such task'), spec });
-    await this.opened.promise.catch(() => undefined);
+    this.#session.sendNow();
+    await answered.promise;
+    this.#onRefused = undefined;
   }
 
   open(): void {
@@ -95,6 +101,7 @@ class LightHost {
       this.content = message.content;
       this.opened.resolve(pieceCount(message.shape));
     } else if (message.type === 'assign') onAssign(this, message.pieces);
+    else if (message.type === 'refused' && this.#onRefused !== undefined) this.#onRefused();
     else if (message.type === 'refused' || message.type === 'failed') fail(new Error(message.fault.message));
   }
 }
@@ -215,15 +222,41 @@ async function drive(): Promise<void> {
     if (performance.now() - started > LIMIT_MS) break;
   }
   const seconds = (performance.now() - started) / 1000;
-  const sorted = delays.toSorted((a, b) => a - b);
-  const p99 = sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN;
   const { user, system } = process.cpuUsage();
-  say({ step: 'done', reports: done, frames, seconds, p99, p50: median(delays), ownCpu: (user + system) / 1e6 });
+  say({ step: 'done', reports: done, frames, seconds, ...spreadOf(delays), ownCpu: (user + system) / 1e6 });
   await lines.next();
+}
+
+/** One host asks what is answered at once, over and over, until it is told to end: how long does the supernode let anybody wait? */
+async function probe(): Promise<void> {
+  const [host] = await connectAll(
+    () => undefined,
+    async (one) => one.offer([]),
+  );
+  const delays: number[] = [];
+  let over = false;
+  say({ step: 'connected' });
+  void lines.next().then(() => {
+    over = true;
+  });
+  while (!over && host !== undefined) {
+    const at = performance.now();
+    await host.settled();
+    delays.push(performance.now() - at);
+    await delay(PROBE_MS);
+  }
+  say({ step: 'done', count: delays.length, ...spreadOf(delays) });
+  await lines.next();
+}
+
+function spreadOf(delays: readonly number[]): { readonly p50: number; readonly p99: number } {
+  const sorted = delays.toSorted((a, b) => a - b);
+  return { p50: median(delays), p99: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN };
 }
 
 /** A paced run measures for so long, or until everybody has everything. */
 const LIMIT_MS = 60_000;
 
-await (mode === 'idle' ? idle() : mode === 'inventories' ? inventories() : drive());
+const modes: Readonly<Record<string, () => Promise<void>>> = { idle, inventories, probe, drive };
+await modes[mode]?.();
 process.exit(0);

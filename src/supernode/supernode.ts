@@ -127,6 +127,7 @@ export async function startSupernode(
     delay: (ms) => sleep(ms),
     hadHosts: () => !home.fresh || hosts.offered,
     manifestFromHosts: (task) => swarms.manifestFromHosts(task),
+    unfinishedAtHosts: (content) => swarms.unfinishedAtHosts(content),
   });
   const watch = new HostWatch({
     ...{ hosts, loop, log },
@@ -150,7 +151,7 @@ export async function startSupernode(
     rememberFailureMs: settings.failAccessInterval,
     heuristicFreshMs: settings.taskExpireTime,
     staleIfErrorMs: settings.staleIfError,
-    manifestFromHosts: (task) => returning.manifest(task),
+    manifestFromHosts: (task, begun) => returning.manifest(task, begun),
     ...elsewhere.cacheParts,
     events: tellAll([swarms, ...elsewhere.listeners]),
   });

@@ -6,7 +6,7 @@ import { Bitfield } from '../base/bitfield.ts';
 import type { Clock } from '../base/clock.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { Site } from '../protocol/host.ts';
-import type { ContentId, HostId, PieceIndex, TaskId } from '../protocol/ids.ts';
+import { type ContentId, type HostId, type PieceIndex, type TaskId, taskOf } from '../protocol/ids.ts';
 import type { FailedPiece, HeldPiece, InventoryEntry, PieceWindow } from '../protocol/messages.ts';
 import { pieceCount, pieceSpan } from '../protocol/piece.ts';
 import type { Manifest, TaskSpec } from '../protocol/task.ts';
@@ -175,6 +175,12 @@ export class Swarms implements CacheEvents {
 
   manifestFromHosts(task: TaskId): Promise<Manifest | undefined> {
     return this.#manifests.find(task);
+  }
+
+  /** Some host holds pieces of it, and has not heard of its end. */
+  unfinishedAtHosts(content: ContentId): boolean {
+    const offers = this.#parts.hosts.offersOf(taskOf(content));
+    return offers.some(({ entry }) => entry.content === content && !entry.hasManifest);
   }
 
   // What the cache says.

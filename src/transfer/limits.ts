@@ -64,7 +64,7 @@ export const TRANSFER_LIMITS: TransferLimits = {
   restMaxMs: 30_000,
   faultsPerParent: 5,
   openingPatienceMs: 5_000,
-  alonePatienceMs: 6_000,
+  alonePatienceMs: 8_000,
   noSourcePatienceMs: 15_000,
   sourceJitterMs: 1_000,
   askAgainMs: 1_000,

@@ -202,7 +202,7 @@ describe('a transfer whose supernode is lost', () => {
     driver.on({ type: 'session-lost' });
     expect(driver.transfer.phase).toBe('alone');
     expect(driver.on({ type: 'piece-held', attempt: 1, piece: 1, millis: 9 })).toEqual([]);
-    expect(driver.after(6_400)).toEqual([]);
+    expect(driver.after(8_400)).toEqual([]);
     expect(driver.after(200)).toMatchObject([
       { type: 'read-source', from: 0, end: 1, why: { code: 'supernode-unreachable' } },
     ]);
@@ -292,7 +292,7 @@ describe('a transfer whose supernode is lost', () => {
   it('stops reading the source when the supernode is back', () => {
     const driver = Driver.fetching(3);
     driver.on({ type: 'session-lost' });
-    driver.after(8_000);
+    driver.after(9_000);
     expect(driver.transfer.phase).toBe('sourcing');
     driver.on({ type: 'piece-held', attempt: 0, piece: 0, millis: 0 });
     driver.on({ type: 'session-back' });

@@ -48,6 +48,8 @@ export class Downloads {
   readonly #parts: DownloadParts;
   readonly #files: PlannedFile[] = [];
   readonly #digests = new Map<string, string>();
+  /** Outputs of dfgets that were interrupted: their agent may have been putting the file there at that moment. */
+  readonly #abandoned: { readonly output: string; readonly file: PlannedFile }[] = [];
   #last = 0;
   readonly codes = new Map<string, number>();
   readonly failures: string[] = [];
@@ -94,6 +96,7 @@ export class Downloads {
     const endAt = now();
     const right = code === 0 ? await this.#isRight(output, file) : undefined;
     rmSync(output, { force: true });
+    if (interrupted) this.#abandoned.push({ output, file });
     // What lay there already may have been fetched by a dfget that was interrupted.
     if (right && (done?.result.fromDisk !== file.length || !host.hasSince.has(file.name)))
       host.hasSince.set(file.name, endAt);
@@ -119,6 +122,17 @@ export class Downloads {
     tell(`FAIL ${line}`);
     tell(`     its agent: ${JSON.stringify(await field.status(host))}`);
     return line;
+  }
+
+  /** Outputs that came after their dfget was interrupted go; a file under its final name has to be right even so. In words what is not. */
+  async sweepAbandoned(): Promise<string[]> {
+    const failures: string[] = [];
+    for (const { output, file } of this.#abandoned.splice(0)) {
+      if (!existsSync(output)) continue;
+      if (!(await this.#isRight(output, file))) failures.push(`${output} is not ${file.name}`);
+      rmSync(output, { force: true });
+    }
+    return failures;
   }
 
   async #dfget(

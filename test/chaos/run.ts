@@ -156,6 +156,7 @@ export class ChaosRun {
     await calmDownloads(this.#field, downloads);
     const again = this.#ledger.repeated.slice(before).filter(({ read }) => isNeedless(read));
     const open = await leftOpen(this.#field);
+    const late = await downloads.sweepAbandoned();
     return [
       { name: 'every host came back to every supernode', failures: back },
       {
@@ -165,6 +166,7 @@ export class ChaosRun {
         ),
       },
       { name: 'no socket and no removed file stayed open', failures: open },
+      { name: 'what an agent still put in place for an interrupted dfget is right', failures: late },
       { name: 'no temporary file was left', failures: await leftOnDisk(this.#field) },
     ];
   }

@@ -16,8 +16,8 @@ import { immutable } from './freshness.ts';
 export type KnownParts = {
   readonly store: ContentStore;
   readonly secret: Uint8Array;
-  /** A manifest that some host holds for this task, if any. */
-  readonly manifestFromHosts: (task: TaskId) => Promise<Manifest | undefined>;
+  /** A manifest that some host holds for this task, if any. `begun` is what is here of it without one. */
+  readonly manifestFromHosts: (task: TaskId, begun?: ContentId) => Promise<Manifest | undefined>;
   /** What other supernodes have told of a task. */
   readonly shared: Pick<SharedState, 'find' | 'forget'>;
   /** What lies in the store behind all of them; asked when nobody else knows anything. */
@@ -60,8 +60,9 @@ export async function findKnown(
       return { part: longer(begun, partOnDisk(parts, task, spec)) };
   }
   if (here !== undefined) return { known: here };
-  const known = (await knownToHosts(parts, task, spec)) ?? (await knownBehind(parts, task, spec));
-  return { known, part: known === undefined ? partOnDisk(parts, task, spec) : undefined };
+  const begun = partOnDisk(parts, task, spec);
+  const known = (await knownToHosts(parts, { task, spec, begun })) ?? (await knownBehind(parts, task, spec));
+  return { known, part: known === undefined ? begun : undefined };
 }
 
 /** The content on disk that was checked against its source last. */
@@ -79,8 +80,11 @@ export function knownOnDisk(
 }
 
 /** A content that only hosts hold any more: proved by our own signature, it need not be read again. */
-async function knownToHosts(parts: KnownParts, task: TaskId, spec: TaskSpec): Promise<Entry | undefined> {
-  const manifest = await parts.manifestFromHosts(task);
+async function knownToHosts(
+  parts: KnownParts,
+  { task, spec, begun }: { readonly task: TaskId; readonly spec: TaskSpec; readonly begun: Part | undefined },
+): Promise<Entry | undefined> {
+  const manifest = await parts.manifestFromHosts(task, begun?.id);
   if (manifest === undefined || taskOf(manifest.content) !== task) return undefined;
   if (!verifyManifest(parts.secret, manifest)) return undefined;
   const { content: id, shape, facts } = manifest;

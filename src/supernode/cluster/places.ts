@@ -8,9 +8,14 @@ import { contentPath } from '../../protocol/piece-path.ts';
 
 const CONNECTIONS_PER_PLACE = 2;
 const CONNECT_TIMEOUT_MS = 1_000;
-const STALL_MS = 3_000;
-/** One that did not answer is left alone for so long: a machine that is gone would cost each piece a time-out. */
-const REST_MS = 10_000;
+/** Servers of one cluster are near: one that is silent for so long stands still. A successor's hosts wait meanwhile. */
+const STALL_MS = 1_500;
+/**
+ * One that did not answer is left alone for so long, twice as long after each further failure: a machine that is gone would cost each
+ * piece a time-out, but one that failed once may be the only one that has the content.
+ */
+const FIRST_REST_MS = 1_000;
+const LONGEST_REST_MS = 16_000;
 const MAX_RESTING = 1_000;
 
 export class Places {
@@ -18,7 +23,7 @@ export class Places {
     maxConnectionsPerParent: CONNECTIONS_PER_PLACE,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
   });
-  readonly #resting = new LRUCache<string, number>({ max: MAX_RESTING });
+  readonly #resting = new LRUCache<string, Rest>({ max: MAX_RESTING });
   readonly #now: () => number;
 
   /** `now` in milliseconds, monotonic. */
@@ -26,17 +31,35 @@ export class Places {
     this.#now = now;
   }
 
-  rests({ ip, port }: ParentPlace): boolean {
-    return this.#now() < (this.#resting.get(`${ip} ${port}`) ?? 0);
+  rests(place: ParentPlace): boolean {
+    return this.#now() < (this.#resting.get(keyOf(place))?.until ?? 0);
   }
 
-  rest({ ip, port }: ParentPlace): void {
-    this.#resting.set(`${ip} ${port}`, this.#now() + REST_MS);
+  failed(place: ParentPlace): void {
+    const key = keyOf(place);
+    const last = this.#resting.get(key);
+    const now = this.#now();
+    // What was under way when the first one failed is the same failure.
+    if (last !== undefined && now < last.until) return;
+    const again = last !== undefined && now - last.until < LONGEST_REST_MS;
+    const rest = again ? Math.min(2 * last.rest, LONGEST_REST_MS) : FIRST_REST_MS;
+    this.#resting.set(key, { until: now + rest, rest });
+  }
+
+  answered(place: ParentPlace): void {
+    this.#resting.delete(keyOf(place));
   }
 
   close(): void {
     this.client.close();
   }
+}
+
+/** Until when it is left alone, and how long that was. Milliseconds. */
+type Rest = { readonly until: number; readonly rest: number };
+
+function keyOf({ ip, port }: ParentPlace): string {
+  return `${ip} ${port}`;
 }
 
 export type PlaceRead = {
@@ -51,10 +74,11 @@ export async function readPlace(places: Places, place: ParentPlace, read: PlaceR
   const { content, span, into, signal } = read;
   try {
     await places.client.fetch(place, contentPath(content), span, into, { stallMs: STALL_MS, signal });
+    places.answered(place);
   } catch (error) {
     const { code } = Fault.of(error);
     // To lack a piece is no failure of the place.
-    if (code !== 'peer-lacks' && code !== 'cancelled') places.rest(place);
+    if (code !== 'peer-lacks' && code !== 'cancelled') places.failed(place);
     throw error;
   }
 }
