@@ -259,7 +259,11 @@ export class Cache {
         ...this.#parts,
         ask: (spec, more) => this.#asking.ask(spec, more),
         signal: this.#stop.signal,
-        bring: (pieces) => this.#pull(entry, { pieces, graceMs: this.#parts.hosts.graceMs }),
+        bring: (pieces, which) => {
+          const { graceMs, hold } = this.#parts.hosts;
+          const lent = { elsewhere: (piece: PieceIndex) => hold(entry.id, piece) };
+          return this.#pull(entry, { pieces, graceMs, ...(which === 'all' ? {} : lent) });
+        },
       });
       await this.#complete(entry, digest);
     } catch (error) {

@@ -1,6 +1,7 @@
 /**
  * The reading of one entry from its source to its end. Where another supernode had begun, the first part is not read again:
- * hosts have it, its digests are known, and only the rest comes from the source.
+ * hosts have it, its digests are known, and only the rest comes from the source. That rest is what everybody waits for, so it has the link
+ * for itself: what hosts have and give to each other is brought when it is here.
  */
 import { assert } from '../../base/assert.ts';
 import type { BufferPool } from '../../io/buffers.ts';
@@ -15,11 +16,14 @@ import type { CacheEvents } from './events.ts';
 import { type BodyAnswer, Fill, type FillParts } from './fill.ts';
 import { requireSame } from './refill.ts';
 
+/** How often it is looked whether hosts still have the first part. */
+const LOOK_AGAIN_MS = 500;
+
 export type FillingParts = Omit<FillParts, 'reopen'> & {
   readonly ask: (spec: TaskSpec, more: Partial<SourceRequest>) => Promise<SourceAnswer>;
   readonly events: CacheEvents;
-  /** Brings pieces of known digests that lie before what is read. */
-  readonly bring: (pieces: readonly PieceIndex[]) => Promise<void>;
+  /** Brings pieces of known digests that lie before what is read: all, or those that no host has. */
+  readonly bring: (pieces: readonly PieceIndex[], which: 'all' | 'no host has') => Promise<void>;
 };
 
 /** Resolves with the digest of the whole, where one was asked for; all pieces are held then. Faults as of Fill and pull. */
@@ -48,15 +52,40 @@ export async function fillEntry(entry: Entry, answer: BodyAnswer, parts: Filling
   );
   if (begun) fill.from(answer.start / stored.shape.pieceSize);
   else if (answer.start > 0) await fill.resume();
-  const [filled, brought] = await Promise.allSettled([fill.run(answer), begun ? parts.bring(lacking) : undefined]);
+  const filling = fill.run(answer);
+  const [filled, brought] = await Promise.allSettled([
+    filling,
+    begun ? bringMeanwhile(filling, lacking, parts) : undefined,
+  ]);
   if (filled.status === 'rejected') throw filled.reason;
   if (brought.status === 'rejected') throw brought.reason;
+  if (begun) await parts.bring(lacking, 'all');
   const { shape, digest } = filled.value;
   if (stored.shape.length === null) {
     await stored.reshape(shape);
     events.shaped(entry);
   }
   return begun ? await checkWhole(stored, spec.digest, parts) : digest;
+}
+
+/** Until the rest is here: hosts that had the first part may go. */
+async function bringMeanwhile(
+  filling: Promise<unknown>,
+  lacking: readonly PieceIndex[],
+  { bring, delay }: Pick<FillingParts, 'bring' | 'delay'>,
+): Promise<void> {
+  let over = false;
+  const ended = filling.then(
+    () => undefined,
+    () => undefined,
+  );
+  void ended.then(() => {
+    over = true;
+  });
+  while (!over) {
+    await bring(lacking, 'no host has');
+    await Promise.race([ended, delay(LOOK_AGAIN_MS)]);
+  }
 }
 
 /** Pieces before that byte which are not here. */

@@ -12,6 +12,7 @@ import type { PieceIndex } from '../../protocol/ids.ts';
 import { pieceSpan } from '../../protocol/piece.ts';
 import type { ContentTier } from '../cluster/content-tier.ts';
 import type { Entry } from './entry.ts';
+import { RunLength } from './run-length.ts';
 
 export type PullParts = {
   /** In the order in which they are asked. */
@@ -40,13 +41,16 @@ const LOOK_AGAIN_MS = 100;
 /** Resolves when each piece is here or elsewhere. Faults: those of the source and the store; cancelled. */
 export async function pull(entry: Entry, plan: PullPlan, parts: PullParts): Promise<void> {
   const sourceAt = performance.now() + plan.graceMs;
+  const lengths = new Map(
+    [...parts.tiers, parts.source].map((tier) => [tier, new RunLength(tier.leastBytes ?? 0, tier.readBytes)]),
+  );
   let missing = plan.pieces;
   for (;;) {
     missing = missing.filter((piece) => !entry.stored.held.has(piece) && !plan.elsewhere(piece));
     if (missing.length === 0) return;
     const late = performance.now() >= sourceAt;
     const tiers = late ? [...parts.tiers, parts.source] : parts.tiers;
-    await new Round(entry, { tiers, elsewhere: plan.elsewhere }, parts).run(missing);
+    await new Round(entry, { tiers, lengths, elsewhere: plan.elsewhere }, parts).run(missing);
     const left = missing.filter((piece) => !entry.stored.held.has(piece));
     if (parts.signal.aborted) throw new Fault('cancelled', 'the cache is being closed');
     if (left.length > 0) await sleep(LOOK_AGAIN_MS, parts.signal);
@@ -57,13 +61,20 @@ export async function pull(entry: Entry, plan: PullPlan, parts: PullParts): Prom
 class Round {
   readonly #entry: Entry;
   readonly #tiers: readonly ContentTier[];
+  readonly #lengths: ReadonlyMap<ContentTier, RunLength>;
   readonly #elsewhere: PullPlan['elsewhere'];
   readonly #parts: PullParts;
   #queue: PieceIndex[] = [];
 
-  constructor(entry: Entry, from: Pick<PullParts, 'tiers'> & Pick<PullPlan, 'elsewhere'>, parts: PullParts) {
+  constructor(
+    entry: Entry,
+    from: Pick<PullParts, 'tiers'> &
+      Pick<PullPlan, 'elsewhere'> & { readonly lengths: ReadonlyMap<ContentTier, RunLength> },
+    parts: PullParts,
+  ) {
     this.#entry = entry;
     this.#tiers = from.tiers;
+    this.#lengths = from.lengths;
     this.#elsewhere = from.elsewhere;
     this.#parts = parts;
   }
@@ -96,7 +107,7 @@ class Round {
   /** Pieces in a row, as many as the tier gives at once. Who has some of them may have come since the round began. */
   #next(tier: ContentTier): PieceIndex[] {
     const { shape, reading } = this.#entry;
-    const most = Math.max(1, Math.floor(tier.readBytes / shape.pieceSize));
+    const most = Math.max(1, Math.floor((this.#lengths.get(tier)?.bytes ?? 0) / shape.pieceSize));
     const run: PieceIndex[] = [];
     for (let piece = this.#queue[0]; piece !== undefined && run.length < most; piece = this.#queue[0]) {
       const last = run.at(-1);
@@ -114,7 +125,9 @@ class Round {
     const { pool, signal, take } = this.#parts;
     const buffer = await pool.acquire(end - start, signal);
     try {
+      const since = performance.now();
       await tier.read(this.#entry, { start, end }, buffer, signal);
+      this.#lengths.get(tier)?.took(end - start, performance.now() - since);
       const wait = take?.(end - start) ?? 0;
       if (wait > 0) await sleep(wait, signal);
       let wrong: PieceIndex | undefined;

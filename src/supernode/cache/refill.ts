@@ -12,6 +12,8 @@ import type { Entry } from './entry.ts';
 import type { BodyAnswer } from './fill.ts';
 
 const READ_BYTES = 8 * 1024 * 1024;
+/** A source is not to have many small requests. */
+const LEAST_READ_BYTES = 1024 * 1024;
 const READ_LANES = 4;
 /** Each read of a source without ranges is one from its first byte. */
 const RANGELESS_READ_BYTES = 32 * 1024 * 1024;
@@ -39,6 +41,7 @@ export function sourceTier(
   return {
     name: 'source',
     readBytes: ranges ? READ_BYTES : RANGELESS_READ_BYTES,
+    leastBytes: ranges ? LEAST_READ_BYTES : RANGELESS_READ_BYTES,
     lanes: ranges ? READ_LANES : 1,
     async read(entry, span, into) {
       const { facts, spec } = entry;

@@ -10,6 +10,8 @@ export interface ContentTier {
   readonly name: string;
   /** Most bytes of one read; a single piece may be longer. */
   readonly readBytes: number;
+  /** Less is not worth a read, however slow it is; absent = a single piece is. */
+  readonly leastBytes?: number;
   /** Reads of one content at once. */
   readonly lanes: number;
   /** Fills `into` with these bytes. Rejects with a Fault when it has them not, or not now. */
