@@ -57,6 +57,47 @@ export async function pull(entry: Entry, plan: PullPlan, parts: PullParts): Prom
   }
 }
 
+/** Keeps the pieces of one read, one after the other, as they come. */
+class Keeping {
+  readonly #run: readonly PieceIndex[];
+  readonly #keep: (piece: PieceIndex) => Promise<boolean>;
+  #next = 0;
+  #chain = Promise.resolve();
+  #failed: { readonly error: unknown } | undefined;
+  /** One that was not what it should be. */
+  wrong: PieceIndex | undefined;
+
+  /** `keep` resolves with false for a wrong piece. */
+  constructor(run: readonly PieceIndex[], keep: (piece: PieceIndex) => Promise<boolean>) {
+    this.#run = run;
+    this.#keep = keep;
+  }
+
+  /** Those of which all bytes are there. */
+  upTo(isThere: (piece: PieceIndex) => boolean): void {
+    for (let piece = this.#run[this.#next]; piece !== undefined && isThere(piece); piece = this.#run[this.#next]) {
+      this.#next++;
+      const one = piece;
+      this.#chain = this.#chain.then(() => this.#take(one));
+    }
+  }
+
+  /** Resolves when nothing is being kept any more. Rejects with the store's fault. */
+  async settled(): Promise<void> {
+    await this.#chain;
+    if (this.#failed !== undefined) throw this.#failed.error;
+  }
+
+  async #take(piece: PieceIndex): Promise<void> {
+    if (this.#failed !== undefined) return;
+    try {
+      if (!(await this.#keep(piece))) this.wrong = piece;
+    } catch (error) {
+      this.#failed = { error };
+    }
+  }
+}
+
 /** One pass over the missing pieces, in order, by a few lanes. */
 class Round {
   readonly #entry: Entry;
@@ -126,16 +167,23 @@ class Round {
     const buffer = await pool.acquire(end - start, signal);
     try {
       const since = performance.now();
-      await tier.read(this.#entry, { start, end }, buffer, signal);
-      this.#lengths.get(tier)?.took(end - start, performance.now() - since);
-      const wait = take?.(end - start) ?? 0;
-      if (wait > 0) await sleep(wait, signal);
-      let wrong: PieceIndex | undefined;
-      for (const piece of run) {
+      const keeping = new Keeping(run, (piece) => {
         const span = pieceSpan(shape, piece);
-        if (!(await this.#keep(piece, buffer.subarray(span.start - start, span.end - start)))) wrong = piece;
+        return this.#keep(piece, buffer.subarray(span.start - start, span.end - start));
+      });
+      const arrived = (bytes: number): void => keeping.upTo((piece) => pieceSpan(shape, piece).end <= start + bytes);
+      try {
+        await tier.read(this.#entry, { start, end }, buffer, { signal, arrived });
+        this.#lengths.get(tier)?.took(end - start, performance.now() - since);
+        const wait = take?.(end - start) ?? 0;
+        if (wait > 0) await sleep(wait, signal);
+        arrived(end - start);
+      } finally {
+        // The buffer is theirs until then, and what came before a read broke is of use.
+        await keeping.settled();
       }
-      if (wrong !== undefined) throw new Fault('peer-corrupt', `piece ${wrong} is not what its digest says`);
+      if (keeping.wrong !== undefined)
+        throw new Fault('peer-corrupt', `piece ${keeping.wrong} is not what its digest says`);
     } finally {
       pool.release(buffer);
     }

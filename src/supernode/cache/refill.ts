@@ -12,8 +12,6 @@ import type { Entry } from './entry.ts';
 import type { BodyAnswer } from './fill.ts';
 
 const READ_BYTES = 8 * 1024 * 1024;
-/** A source is not to have many small requests. */
-const LEAST_READ_BYTES = 1024 * 1024;
 const READ_LANES = 4;
 /** Each read of a source without ranges is one from its first byte. */
 const RANGELESS_READ_BYTES = 32 * 1024 * 1024;
@@ -33,7 +31,7 @@ export function requireSame(
   throw new Fault('source-changed', 'the content changed at the source while it was read');
 }
 
-/** The source as the last of the tiers. One without ranges is read from its beginning, so as much of it as goes at once. */
+/** The source as the last of the tiers: it has few requests, and gives its pieces as they come. One without ranges is read from its beginning, so as much of it as goes at once. */
 export function sourceTier(
   ask: (spec: TaskSpec, more: Partial<SourceRequest>) => Promise<SourceAnswer>,
   ranges: boolean,
@@ -41,15 +39,15 @@ export function sourceTier(
   return {
     name: 'source',
     readBytes: ranges ? READ_BYTES : RANGELESS_READ_BYTES,
-    leastBytes: ranges ? LEAST_READ_BYTES : RANGELESS_READ_BYTES,
+    leastBytes: RANGELESS_READ_BYTES,
     lanes: ranges ? READ_LANES : 1,
-    async read(entry, span, into) {
+    async read(entry, span, into, { arrived }) {
       const { facts, spec } = entry;
       const answer = await ask(spec, facts.ranges ? { range: span, ifRange: facts } : {});
       if (answer.type !== 'body') throw new Fault('source-lied', 'the source says unchanged to a plain read');
       try {
         requireSame(entry, answer);
-        await readSpan(answer, span, into);
+        await readSpan(answer, { span, into, arrived });
       } finally {
         answer.body.close();
       }
@@ -57,13 +55,21 @@ export function sourceTier(
   };
 }
 
-async function readSpan(answer: BodyAnswer, span: Span, into: Uint8Array): Promise<void> {
+async function readSpan(
+  answer: BodyAnswer,
+  {
+    span,
+    into,
+    arrived,
+  }: { readonly span: Span; readonly into: Uint8Array; readonly arrived: (bytes: number) => void },
+): Promise<void> {
   let at = answer.start;
   for await (const chunk of answer.body) {
     const from = Math.max(span.start, at);
     const to = Math.min(span.end, at + chunk.length);
     if (from < to) into.set(chunk.subarray(from - at, to - at), from - span.start);
     at += chunk.length;
+    if (at > span.start) arrived(Math.min(at, span.end) - span.start);
     if (at >= span.end) return;
   }
   throw new Fault('source-lied', 'the source ended before the bytes that were asked for');

@@ -5,6 +5,12 @@
 import type { Span } from '../../protocol/piece.ts';
 import type { Entry } from '../cache/entry.ts';
 
+export type ReadWatch = {
+  readonly signal: AbortSignal;
+  /** So many bytes are there. A tier that can, says it as they come: then nobody waits for the rest of the read. */
+  readonly arrived: (bytes: number) => void;
+};
+
 export interface ContentTier {
   /** For the log. */
   readonly name: string;
@@ -14,6 +20,6 @@ export interface ContentTier {
   readonly leastBytes?: number;
   /** Reads of one content at once. */
   readonly lanes: number;
-  /** Fills `into` with these bytes. Rejects with a Fault when it has them not, or not now. */
-  read(entry: Entry, span: Span, into: Uint8Array, signal: AbortSignal): Promise<void>;
+  /** Fills `into` with these bytes, from the first to the last. Rejects with a Fault when it has them not, or not now. */
+  read(entry: Entry, span: Span, into: Uint8Array, watch: ReadWatch): Promise<void>;
 }

@@ -7,7 +7,7 @@ import type { ParentPlace } from '../../io/piece-client.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { ContentId, PieceIndex } from '../../protocol/ids.ts';
 import type { Entry } from '../cache/entry.ts';
-import type { ContentTier } from './content-tier.ts';
+import type { ContentTier, ReadWatch } from './content-tier.ts';
 import { type Places, readPlace } from './places.ts';
 
 /** What a host said it holds of a content. */
@@ -47,7 +47,7 @@ export class HostTier implements ContentTier {
     entry: Entry,
     span: { readonly start: number; readonly end: number },
     into: Uint8Array,
-    signal: AbortSignal,
+    { signal }: Pick<ReadWatch, 'signal'>,
   ) {
     const piece = span.start / entry.shape.pieceSize;
     const { places } = this.#parts;

@@ -2,7 +2,7 @@
 import { Fault } from '../../protocol/faults.ts';
 import type { Span } from '../../protocol/piece.ts';
 import type { Entry } from '../cache/entry.ts';
-import type { ContentTier } from './content-tier.ts';
+import type { ContentTier, ReadWatch } from './content-tier.ts';
 import { type Places, readPlace } from './places.ts';
 
 const READ_BYTES = 4 * 1024 * 1024;
@@ -19,7 +19,7 @@ export class MemberTier implements ContentTier {
   }
 
   /** The first one that answers; the one that said it last goes first. */
-  async read(entry: Entry, span: Span, into: Uint8Array, signal: AbortSignal): Promise<void> {
+  async read(entry: Entry, span: Span, into: Uint8Array, { signal }: Pick<ReadWatch, 'signal'>): Promise<void> {
     let fault = new Fault('peer-lacks', 'no other supernode is known to have it');
     for (const place of entry.holders) {
       if (this.#places.rests(place)) continue;

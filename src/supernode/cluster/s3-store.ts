@@ -9,7 +9,7 @@ import { type ContentId, type TaskId, taskOf } from '../../protocol/ids.ts';
 import type { Span } from '../../protocol/piece.ts';
 import type { S3Bucket } from '../../source/s3-bucket.ts';
 import type { Entry } from '../cache/entry.ts';
-import type { ContentTier } from './content-tier.ts';
+import type { ContentTier, ReadWatch } from './content-tier.ts';
 import { parseShared, printShared, type SharedContent } from './shared-state.ts';
 
 export type S3StoreParts = {
@@ -57,7 +57,7 @@ export class S3Store implements ContentTier {
     }
   }
 
-  async read({ id }: Entry, span: Span, into: Uint8Array, signal: AbortSignal): Promise<void> {
+  async read({ id }: Entry, span: Span, into: Uint8Array, { signal }: Pick<ReadWatch, 'signal'>): Promise<void> {
     if (this.#rests) throw new Fault('source-unreachable', 'the S3 store did not answer a moment ago');
     try {
       await this.#parts.bucket.read(dataKey(id), span, into, signal);

@@ -179,6 +179,48 @@ describe('a successor', PATIENCE, () => {
     expect((await bytesIn(entry)).equals(BYTES)).toBe(true);
   });
 
+  test('has pieces of a read before the read is over, and those of one that breaks', async () => {
+    const records = new MapRecords();
+    const old = supernode(records);
+    old.source.serve(URL, { bytes: BYTES, etag: '"1"', freshForMs: MINUTE });
+    await filled(old, specOf(URL));
+    await old.sharing.close();
+    const breaks = Promise.withResolvers<never>();
+    const slow: ContentTier = {
+      ...{ name: 'slow', readBytes: 4 * PIECE, leastBytes: 4 * PIECE, lanes: 1 },
+      async read(_, span, into, { arrived }) {
+        if (span.start > 0) throw new Fault('peer-lacks', 'it has no more');
+        await old.store.list()[0]?.read(0, into.subarray(0, 2 * PIECE + 1));
+        arrived(2 * PIECE + 1);
+        await breaks.promise;
+      },
+    };
+    const next = supernode(records, { beside: old, tiers: [slow, giver(() => old.store.list()[0])] });
+    const { entry } = await next.open(specOf(URL));
+    await vi.waitFor(() => expect([...entry.stored.held]).toEqual([0, 1]), PATIENCE);
+    breaks.reject(new Fault('peer-reset', 'it broke'));
+    await vi.waitFor(() => expect(entry.stored.complete).toBe(true), PATIENCE);
+    expect((await bytesIn(entry)).equals(BYTES)).toBe(true);
+  });
+
+  test('reads the rest before it takes what hosts hold', async () => {
+    const records = new MapRecords();
+    const old = await died(records, 400_000);
+    const heldAtFirstRead: boolean[] = [];
+    const from = giver(() => old.store.list()[0]);
+    const tier: ContentTier = {
+      ...from,
+      read: (entry, ...rest) => {
+        heldAtFirstRead.push(entry.stored.held.has(7));
+        return from.read(entry, ...rest);
+      },
+    };
+    const next = supernode(records, { beside: old, hosts: { tier, hold: () => true, graceMs: 50 } });
+    const { entry } = await filled(next, specOf(URL));
+    expect(heldAtFirstRead[0]).toBe(true);
+    expect((await bytesIn(entry)).equals(BYTES)).toBe(true);
+  });
+
   test('has a small content here before it answers, since it is given with the answer', async () => {
     const records = new MapRecords();
     const old = supernode(records);
