@@ -208,3 +208,16 @@ describe('a lock', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 });
+
+test('a lock that is swept goes when its owner has died, and stays while he lives', async () => {
+  const lock = LockFile.take(at('lock'));
+  LockFile.sweep(at('lock'));
+  expect(LockFile.held(at('lock'))).toBe(true);
+  lock.release();
+  const child = spawn(process.execPath, ['-e', '']);
+  await once(child, 'exit');
+  await writeFile(at('lock'), JSON.stringify({ pid: child.pid, start: '1', nonce: 'x' }));
+  LockFile.sweep(at('lock'));
+  LockFile.sweep(at('no such folder/lock'));
+  expect(await readdir(folder)).toEqual([]);
+});

@@ -52,6 +52,16 @@ export class LockFile {
     return owner !== undefined && alive(owner);
   }
 
+  /** Removes the lock of an owner that has died; one that lives keeps it. Never throws: who sweeps comes again. */
+  static sweep(path: string): void {
+    try {
+      const owner = ownerOf(path);
+      if (owner !== undefined && !alive(owner)) removeDead(path, owner);
+    } catch {
+      // A full or read-only disk: the next owner takes a dead one's lock over in any case.
+    }
+  }
+
   release(): void {
     try {
       if (ownerOf(this.#path)?.nonce === this.#owner.nonce) fs.unlinkSync(this.#path);

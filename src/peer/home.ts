@@ -9,6 +9,8 @@ export type Home = {
   readonly socket: string;
   readonly log: string;
   readonly store: string;
+  /** Held by the dfget that starts the agent. */
+  readonly starting: string;
 };
 
 export function homeAt(folder: string): Home {
@@ -17,6 +19,7 @@ export function homeAt(folder: string): Home {
     socket: join(folder, 'agent.sock'),
     log: join(folder, 'agent.log'),
     store: join(folder, 'store'),
+    starting: join(folder, 'agent.starting'),
   };
 }
 

@@ -2,6 +2,8 @@
  * The resident agent of a home: the engine with its store and its socket, from start to a clean end. It is ready when its
  * socket answers. One per home: the store's lock sees to that.
  */
+
+import { LockFile } from '../io/lock-file.ts';
 import { createLog, type Log } from '../io/log.ts';
 import { systemClock } from '../io/system-clock.ts';
 import { hostName, machineName } from '../io/this-host.ts';
@@ -67,7 +69,7 @@ export async function startAgent(settings: AgentSettings): Promise<Agent> {
     defaults: settings,
     onStop: stop,
   });
-  const timers = [watchIdleness(engine, settings.aliveMs, stop), watchSpace(engine, settings.expireMs, log)];
+  const timers = [watchIdleness(engine, settings.aliveMs, stop), watchHome(engine, { home, log }, settings.expireMs)];
   const end = async () => {
     for (const timer of timers) clearInterval(timer);
     log.info({}, 'the agent stops');
@@ -133,10 +135,15 @@ function watchIdleness(engine: AgentEngine, aliveMs: number | undefined, stop: (
   return setInterval(look, lookMs(aliveMs));
 }
 
-/** Keeps the store within its marks, and drops what expired. */
-function watchSpace(engine: AgentEngine, expireMs: number | undefined, log: Log): NodeJS.Timeout {
+/** Keeps the store within its marks, and drops what expired; also the lock of a dfget that died while it started an agent. */
+function watchHome(
+  engine: AgentEngine,
+  { home, log }: { readonly home: Home; readonly log: Log },
+  expireMs: number | undefined,
+): NodeJS.Timeout {
   const more: { readonly expireMs?: number } = expireMs !== undefined && expireMs > 0 ? { expireMs } : {};
   const look = () => {
+    LockFile.sweep(home.starting);
     engine.store.keep(more).then(
       (gone) => {
         if (gone.length > 0) log.info({ contents: gone.length }, 'contents that were not in use made room');

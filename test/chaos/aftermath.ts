@@ -12,6 +12,8 @@ import { descriptorsOf } from './watch.ts';
 const BACK_MS = 45_000;
 /** Idle connections rest for up to a minute before they are closed. */
 const IDLE_MS = 80_000;
+/** Agents look four times a minute at what lies about. */
+const SWEPT_MS = 20_000;
 const CALM_FILES = 6;
 const CALM_HOSTS = 3;
 /** Beyond listeners and sessions: a question that is being asked, a pool of one. */
@@ -73,6 +75,15 @@ export async function leftOpen(field: Field): Promise<string[]> {
 
 /** Files that nobody needs any more: in outputs, in the trash of stores, folders of contents that are not known. */
 export async function leftOnDisk(field: Field): Promise<string[]> {
+  let left: string[] = [];
+  await until(SWEPT_MS, async () => {
+    left = await onDisk(field);
+    return left.length === 0;
+  });
+  return left;
+}
+
+async function onDisk(field: Field): Promise<string[]> {
   const all = await Promise.all(
     field.hosts.map(async (host) => {
       const outputs = names(host.out).map((name) => `${host.name}: ${name} beside the outputs`);

@@ -6,6 +6,7 @@ import type { Bitfield } from '../../base/bitfield.ts';
 import type { ParentPlace } from '../../io/piece-client.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { ContentId, PieceIndex } from '../../protocol/ids.ts';
+import { placeText } from '../../protocol/member.ts';
 import type { Entry } from '../cache/entry.ts';
 import type { ContentTier, ReadWatch } from './content-tier.ts';
 import { type Places, readPlace } from './places.ts';
@@ -25,6 +26,8 @@ const MAX_HOSTS = 64;
 /** So long an answer to "who has what?" is good. */
 const LOOK_MS = 100;
 const LANES = 4;
+/** Hosts that are asked for one piece, one after the other, before it is looked for elsewhere. */
+const MAX_ASKED = 3;
 
 export class HostTier implements ContentTier {
   readonly name = 'hosts';
@@ -51,11 +54,24 @@ export class HostTier implements ContentTier {
   ) {
     const piece = span.start / entry.shape.pieceSize;
     const { places } = this.#parts;
-    const able = this.#holdings(entry.id).filter(({ place, held }) => held.has(piece) && !places.rests(place));
-    // One after the other, so that no host has to give it all.
-    const chosen = able[this.#turn++ % Math.max(1, able.length)];
-    if (chosen === undefined) throw new Fault('peer-lacks', `no host has piece ${piece}`);
-    await readPlace(places, chosen.place, { content: entry.id, span, into, signal });
+    const asked = new Set<string>();
+    let fault = new Fault('peer-lacks', `no host has piece ${piece}`);
+    while (asked.size < MAX_ASKED && !signal.aborted) {
+      const able = this.#holdings(entry.id).filter(
+        ({ place, held }) => held.has(piece) && !places.rests(place) && !asked.has(placeText(place.ip, place.port)),
+      );
+      // One after the other, so that no host has to give it all.
+      const chosen = able[this.#turn++ % Math.max(1, able.length)];
+      if (chosen === undefined) break;
+      asked.add(placeText(chosen.place.ip, chosen.place.port));
+      try {
+        await readPlace(places, chosen.place, { content: entry.id, span, into, signal });
+        return;
+      } catch (error) {
+        fault = Fault.of(error);
+      }
+    }
+    throw fault;
   }
 
   #holdings(content: ContentId): readonly Holding[] {

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { type ParentPlace, PieceClient } from '../../io/piece-client.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { ContentId } from '../../protocol/ids.ts';
+import { placeText } from '../../protocol/member.ts';
 import type { Span } from '../../protocol/piece.ts';
 import { contentPath } from '../../protocol/piece-path.ts';
 
@@ -32,11 +33,11 @@ export class Places {
   }
 
   rests(place: ParentPlace): boolean {
-    return this.#now() < (this.#resting.get(keyOf(place))?.until ?? 0);
+    return this.#now() < (this.#resting.get(placeText(place.ip, place.port))?.until ?? 0);
   }
 
   failed(place: ParentPlace): void {
-    const key = keyOf(place);
+    const key = placeText(place.ip, place.port);
     const last = this.#resting.get(key);
     const now = this.#now();
     // What was under way when the first one failed is the same failure.
@@ -47,7 +48,7 @@ export class Places {
   }
 
   answered(place: ParentPlace): void {
-    this.#resting.delete(keyOf(place));
+    this.#resting.delete(placeText(place.ip, place.port));
   }
 
   close(): void {
@@ -57,10 +58,6 @@ export class Places {
 
 /** Until when it is left alone, and how long that was. Milliseconds. */
 type Rest = { readonly until: number; readonly rest: number };
-
-function keyOf({ ip, port }: ParentPlace): string {
-  return `${ip} ${port}`;
-}
 
 export type PlaceRead = {
   readonly content: ContentId;
