@@ -1,14 +1,22 @@
-/** Manifests that hosts are asked for: whoever offers a content of the task and says that he has its manifest. */
+/**
+ * Manifests that hosts are asked for: whoever offers a content of the task and says that he has its manifest. One host may stand still without
+ * anybody knowing yet, so that the next one is asked when it takes its time: without an answer the source would be read again.
+ */
 import type { ContentId, TaskId } from '../protocol/ids.ts';
 import type { Manifest } from '../protocol/task.ts';
 import type { HostRecord, Hosts } from './hosts.ts';
 import { MANIFEST_TIMEOUT_MS } from './limits.ts';
 
+/** Hosts that are asked for one manifest. */
+const MAX_ASKED = 4;
+/** A host that has it answers sooner. */
+const NEXT_MS = 300;
+
 export class AskedManifests {
-  readonly #hosts: Hosts;
+  readonly #hosts: Pick<Hosts, 'offersOf'>;
   readonly #awaited = new Map<ContentId, (manifest: Manifest) => void>();
 
-  constructor(hosts: Hosts) {
+  constructor(hosts: Pick<Hosts, 'offersOf'>) {
     this.#hosts = hosts;
   }
 
@@ -21,28 +29,36 @@ export class AskedManifests {
     this.#awaited.get(manifest.content)?.(manifest);
   }
 
-  /** Asks hosts that offer a content of the task for its manifest, one after the other. */
+  /** Asks hosts that offer a content of the task for its manifest, one content after the other. */
   async find(task: TaskId): Promise<Manifest | undefined> {
-    const tried = new Set<ContentId>();
+    const holders = new Map<ContentId, HostRecord[]>();
     for (const { record, entry } of this.#hosts.offersOf(task)) {
-      if (!entry.hasManifest || tried.has(entry.content)) continue;
-      tried.add(entry.content);
-      const manifest = await this.#ask(record, entry.content);
+      if (!entry.hasManifest) continue;
+      const known = holders.get(entry.content);
+      if (known === undefined) holders.set(entry.content, [record]);
+      else known.push(record);
+    }
+    for (const [content, records] of holders) {
+      const manifest = await this.#ask(content, records.slice(0, MAX_ASKED));
       if (manifest !== undefined) return manifest;
     }
     return undefined;
   }
 
-  #ask(record: HostRecord, content: ContentId): Promise<Manifest | undefined> {
+  #ask(content: ContentId, records: readonly HostRecord[]): Promise<Manifest | undefined> {
     return new Promise((resolve) => {
+      const timers: NodeJS.Timeout[] = [];
       const end = (manifest: Manifest | undefined): void => {
-        clearTimeout(timer);
+        for (const timer of timers) clearTimeout(timer);
         this.#awaited.delete(content);
         resolve(manifest);
       };
-      const timer = setTimeout(() => end(undefined), MANIFEST_TIMEOUT_MS);
       this.#awaited.set(content, end);
-      record.session.send({ type: 'ask-manifest', content });
+      const ask = ({ session }: HostRecord) => session.send({ type: 'ask-manifest', content });
+      const [first, ...others] = records;
+      for (const [at, record] of others.entries()) timers.push(setTimeout(() => ask(record), (at + 1) * NEXT_MS));
+      timers.push(setTimeout(() => end(undefined), others.length * NEXT_MS + MANIFEST_TIMEOUT_MS));
+      if (first !== undefined) ask(first);
     });
   }
 }
