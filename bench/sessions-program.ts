@@ -257,6 +257,7 @@ function spreadOf(delays: readonly number[]): { readonly p50: number; readonly p
 /** A paced run measures for so long, or until everybody has everything. */
 const LIMIT_MS = 60_000;
 
-const modes: Readonly<Record<string, () => Promise<void>>> = { idle, inventories, probe, drive };
-await modes[mode]?.();
+const run = { idle, inventories, probe, drive }[mode];
+if (run === undefined) throw new Error(`no mode ${mode}`);
+await run();
 process.exit(0);

@@ -103,12 +103,6 @@ describe('the rest', () => {
     expect(problems({ 'src/io/a.ts': 'const a = b as any;' })).toHaveLength(1);
   });
 
-  it('nobody pays for what an import of node:http loads besides', () => {
-    expect(problems({ 'src/io/a.ts': `import { request } from 'node:http';` })[0]).toContain('loads node:http');
-    expect(problems({ 'src/io/a.ts': `import type { Server } from 'node:http';` })).toEqual([]);
-    expect(problems({ 'src/io/a.test.ts': `import { request } from 'node:http';` })).toEqual([]);
-  });
-
   it('dfget loads nothing heavy before it talks to the agent', () => {
     const heavy = { 'src/io/config.ts': `import { parse } from 'yaml';` };
     const entry = (text: string) => problems({ ...heavy, 'src/dfget/main.ts': text });

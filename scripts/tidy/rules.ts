@@ -89,15 +89,6 @@ function checkStart(tree: Tree): Problem[] {
   return problems;
 }
 
-/** What an import of node:http costs is said in that file. */
-function checkHttp(tree: Tree): Problem[] {
-  return [...tree].flatMap(([path, { imports }]) => {
-    if (!path.startsWith('src/') || isTest(path)) return [];
-    const loads = imports.some(({ module, kind }) => module === 'node:http' && kind !== 'type');
-    return loads ? [{ path, text: 'loads node:http; take it from src/io/node-http.ts' }] : [];
-  });
-}
-
 export function tidy(tree: Tree, architecture: string): Problem[] {
   return [
     ...checkWalls(tree, parseWalls(architecture)),
@@ -107,6 +98,5 @@ export function tidy(tree: Tree, architecture: string): Problem[] {
     ...checkNames(tree),
     ...checkLeftOvers(tree),
     ...checkStart(tree),
-    ...checkHttp(tree),
   ];
 }

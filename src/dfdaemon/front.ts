@@ -2,14 +2,13 @@
  * The one port: requests for the mirror (`/v2/…`), for the proxy (absolute form), tunnels (CONNECT), intercepted
  * connections, and a few pages of our own. Here it is decided who may ask and what a request is; `desk.ts` answers it.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { BlockList, Socket } from 'node:net';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { closeServer, listenOn } from '../io/listen.ts';
 import type { Log } from '../io/log.ts';
-import { createServer } from '../io/node-http.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { Desk, From } from './desk.ts';
 import { refuse } from './refusal.ts';

@@ -3,11 +3,10 @@
  * requests with the same trust; one that the other side closed in the moment of its reuse costs a second try, never an
  * error. Redirects are not followed here.
  */
-import type { ClientRequest, Agent as HttpAgent, IncomingMessage } from 'node:http';
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { LRUCache } from 'lru-cache';
-import { Agent, request as httpRequest } from '../io/node-http.ts';
 import { trustedCertificates } from '../io/trusted-certificates.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { HeaderLines } from './headers.ts';
@@ -118,7 +117,7 @@ export class UpstreamClient {
       keepAliveMsecs: 1000,
       scheduling: 'lifo' as const,
     };
-    const agents = { http: new Agent(options), https: new HttpsAgent(options) };
+    const agents = { http: new HttpAgent(options), https: new HttpsAgent(options) };
     for (const agent of [agents.http, agents.https])
       agent.on('free', (socket: { setTimeout(ms: number): void }) => socket.setTimeout(IDLE_MS));
     this.#kinds.set(key, agents);

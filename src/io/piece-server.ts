@@ -3,13 +3,12 @@
  * buffers and out by `write` with its callback: streams cost up to five times the CPU for the same bytes. A content is
  * acquired for as long as it is being sent.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { parseRange, printContentRange } from '../protocol/byte-range.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import { parsePiecePath, vouchedFrom } from '../protocol/piece-path.ts';
 import { closeServer, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
-import { createServer } from './node-http.ts';
 import { PieceSending, type SendContext, type SendPart } from './piece-sending.ts';
 import { SendSlots } from './send-slots.ts';
 import type { Servable } from './servable.ts';

@@ -2,7 +2,6 @@
  * The resident agent of a home: the engine with its store and its socket, from start to a clean end. It is ready when its
  * socket answers. One per home: the store's lock sees to that.
  */
-
 import { LockFile } from '../io/lock-file.ts';
 import { createLog, type Log } from '../io/log.ts';
 import { systemClock } from '../io/system-clock.ts';

@@ -6,6 +6,7 @@ import { S3Bucket } from './s3-bucket.ts';
 const KEYS = { AKIDWRITER: 'a secret' };
 const ENV = { AWS_ACCESS_KEY_ID: 'AKIDWRITER', AWS_SECRET_ACCESS_KEY: 'a secret' };
 const NEVER = new AbortController().signal;
+const WATCH = { signal: NEVER, arrived: () => undefined };
 
 let store: TestS3;
 let bucket: S3Bucket;
@@ -29,9 +30,13 @@ describe('a bucket of our own', () => {
     const bytes = bytesOf(100_000);
     await bucket.put('a b/c+d', bytes, NEVER);
     expect(store.object('bucket', 'cache/one/a b/c+d')?.equals(bytes)).toBe(true);
-    const into = Buffer.alloc(5_000);
-    await bucket.read('a b/c+d', { start: 90_000, end: 95_000 }, into, NEVER);
-    expect(into.equals(bytes.subarray(90_000, 95_000))).toBe(true);
+    const into = Buffer.alloc(90_000);
+    const arrived: number[] = [];
+    const watch = { signal: NEVER, arrived: (count: number) => arrived.push(count) };
+    await bucket.read('a b/c+d', { start: 5_000, end: 95_000 }, into, watch);
+    expect(into.equals(bytes.subarray(5_000, 95_000))).toBe(true);
+    expect(arrived.at(-1)).toBe(90_000);
+    expect(arrived).toEqual(arrived.toSorted((a, b) => a - b));
     expect(store.requests.every(({ signed }) => signed)).toBe(true);
   });
 
@@ -70,12 +75,12 @@ describe('a bucket of our own', () => {
     await expect(wrong.put('x', 'y', NEVER)).rejects.toMatchObject({ code: 'source-refused', sourceStatus: 403 });
     await wrong.close();
     const into = Buffer.alloc(1);
-    const read = bucket.read('nothing', { start: 0, end: 1 }, into, NEVER);
+    const read = bucket.read('nothing', { start: 0, end: 1 }, into, WATCH);
     await expect(read).rejects.toMatchObject({ code: 'source-refused', sourceStatus: 404 });
     store.failing = { status: 503, times: 1 };
     await expect(bucket.put('x', 'y', NEVER)).rejects.toMatchObject({ code: 'source-unreachable', sourceStatus: 503 });
     await bucket.put('x', 'y', NEVER);
-    const short = bucket.read('x', { start: 0, end: 2 }, Buffer.alloc(2), NEVER);
+    const short = bucket.read('x', { start: 0, end: 2 }, Buffer.alloc(2), WATCH);
     await expect(short).rejects.toMatchObject({ code: 'source-lied' });
   });
 

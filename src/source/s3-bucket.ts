@@ -35,6 +35,8 @@ type Call = {
 };
 
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** So often it is said how much of a read is there. */
+const STEP_BYTES = 64 * 1024;
 /** Parts of one object, as the protocol has it; their numbers begin with 1. */
 export const MAX_S3_PARTS = 10_000;
 
@@ -62,13 +64,26 @@ export class S3Bucket {
     return bucket === this.#bucket && key.startsWith(this.#prefix);
   }
 
-  /** Fills `into` with these bytes of an object. Faults: source-refused (404 and the like), source-unreachable, source-lied. */
-  async read(key: string, span: Span, into: Uint8Array, signal: AbortSignal): Promise<void> {
+  /**
+   * Fills `into` with these bytes of an object, and says by `arrived` how many are there. Faults: source-refused (404 and the like),
+   * source-unreachable, source-lied.
+   */
+  async read(
+    key: string,
+    span: Span,
+    into: Uint8Array,
+    { signal, arrived }: { readonly signal: AbortSignal; readonly arrived: (bytes: number) => void },
+  ): Promise<void> {
     const headers = { range: `bytes=${span.start}-${span.end - 1}` };
     const answer = await this.#ask({ method: 'GET', key, headers, signal }, [206]);
     const bytes = span.end - span.start;
     try {
-      if ((await answer.body.fill(into.subarray(0, bytes))) !== bytes) throw lied(key);
+      for (let at = 0; at < bytes; arrived(at)) {
+        const step = Math.min(STEP_BYTES, bytes - at);
+        const filled = await answer.body.fill(into.subarray(at, bytes), step);
+        if (filled < step) throw lied(key);
+        at += filled;
+      }
     } catch (error) {
       throw this.#broken(error, key);
     } finally {

@@ -31,15 +31,10 @@ export class AskedManifests {
 
   /** Asks hosts that offer a content of the task for its manifest, one content after the other. */
   async find(task: TaskId): Promise<Manifest | undefined> {
-    const holders = new Map<ContentId, HostRecord[]>();
-    for (const { record, entry } of this.#hosts.offersOf(task)) {
-      if (!entry.hasManifest) continue;
-      const known = holders.get(entry.content);
-      if (known === undefined) holders.set(entry.content, [record]);
-      else known.push(record);
-    }
-    for (const [content, records] of holders) {
-      const manifest = await this.#ask(content, records.slice(0, MAX_ASKED));
+    const offers = this.#hosts.offersOf(task).filter(({ entry }) => entry.hasManifest);
+    for (const [content, found] of Map.groupBy(offers, ({ entry }) => entry.content)) {
+      const records = found.slice(0, MAX_ASKED).map(({ record }) => record);
+      const manifest = await this.#ask(content, records);
       if (manifest !== undefined) return manifest;
     }
     return undefined;

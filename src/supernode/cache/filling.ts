@@ -74,18 +74,12 @@ async function bringMeanwhile(
   lacking: readonly PieceIndex[],
   { bring, delay }: Pick<FillingParts, 'bring' | 'delay'>,
 ): Promise<void> {
-  let over = false;
   const ended = filling.then(
-    () => undefined,
-    () => undefined,
+    () => true,
+    () => true,
   );
-  void ended.then(() => {
-    over = true;
-  });
-  while (!over) {
-    await bring(lacking, 'no host has');
-    await Promise.race([ended, delay(LOOK_AGAIN_MS)]);
-  }
+  do await bring(lacking, 'no host has');
+  while (!(await Promise.race([ended, delay(LOOK_AGAIN_MS)])));
 }
 
 /** Pieces before that byte which are not here. */

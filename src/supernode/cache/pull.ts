@@ -12,7 +12,6 @@ import type { PieceIndex } from '../../protocol/ids.ts';
 import { pieceSpan } from '../../protocol/piece.ts';
 import type { ContentTier } from '../cluster/content-tier.ts';
 import type { Entry } from './entry.ts';
-import { RunLength } from './run-length.ts';
 
 export type PullParts = {
   /** In the order in which they are asked. */
@@ -41,16 +40,13 @@ const LOOK_AGAIN_MS = 100;
 /** Resolves when each piece is here or elsewhere. Faults: those of the source and the store; cancelled. */
 export async function pull(entry: Entry, plan: PullPlan, parts: PullParts): Promise<void> {
   const sourceAt = performance.now() + plan.graceMs;
-  const lengths = new Map(
-    [...parts.tiers, parts.source].map((tier) => [tier, new RunLength(tier.leastBytes ?? 0, tier.readBytes)]),
-  );
   let missing = plan.pieces;
   for (;;) {
     missing = missing.filter((piece) => !entry.stored.held.has(piece) && !plan.elsewhere(piece));
     if (missing.length === 0) return;
     const late = performance.now() >= sourceAt;
     const tiers = late ? [...parts.tiers, parts.source] : parts.tiers;
-    await new Round(entry, { tiers, lengths, elsewhere: plan.elsewhere }, parts).run(missing);
+    await new Round(entry, { tiers, elsewhere: plan.elsewhere }, parts).run(missing);
     const left = missing.filter((piece) => !entry.stored.held.has(piece));
     if (parts.signal.aborted) throw new Fault('cancelled', 'the cache is being closed');
     if (left.length > 0) await sleep(LOOK_AGAIN_MS, parts.signal);
@@ -62,8 +58,8 @@ class Keeping {
   readonly #run: readonly PieceIndex[];
   readonly #keep: (piece: PieceIndex) => Promise<boolean>;
   #next = 0;
+  /** Ends at the first fault of the store. */
   #chain = Promise.resolve();
-  #failed: { readonly error: unknown } | undefined;
   /** One that was not what it should be. */
   wrong: PieceIndex | undefined;
 
@@ -78,23 +74,17 @@ class Keeping {
     for (let piece = this.#run[this.#next]; piece !== undefined && isThere(piece); piece = this.#run[this.#next]) {
       this.#next++;
       const one = piece;
-      this.#chain = this.#chain.then(() => this.#take(one));
+      this.#chain = this.#chain.then(async () => {
+        if (!(await this.#keep(one))) this.wrong = one;
+      });
     }
+    // It is looked at when the read is over.
+    this.#chain.catch(() => undefined);
   }
 
   /** Resolves when nothing is being kept any more. Rejects with the store's fault. */
-  async settled(): Promise<void> {
-    await this.#chain;
-    if (this.#failed !== undefined) throw this.#failed.error;
-  }
-
-  async #take(piece: PieceIndex): Promise<void> {
-    if (this.#failed !== undefined) return;
-    try {
-      if (!(await this.#keep(piece))) this.wrong = piece;
-    } catch (error) {
-      this.#failed = { error };
-    }
+  settled(): Promise<void> {
+    return this.#chain;
   }
 }
 
@@ -102,20 +92,13 @@ class Keeping {
 class Round {
   readonly #entry: Entry;
   readonly #tiers: readonly ContentTier[];
-  readonly #lengths: ReadonlyMap<ContentTier, RunLength>;
   readonly #elsewhere: PullPlan['elsewhere'];
   readonly #parts: PullParts;
   #queue: PieceIndex[] = [];
 
-  constructor(
-    entry: Entry,
-    from: Pick<PullParts, 'tiers'> &
-      Pick<PullPlan, 'elsewhere'> & { readonly lengths: ReadonlyMap<ContentTier, RunLength> },
-    parts: PullParts,
-  ) {
+  constructor(entry: Entry, from: Pick<PullParts, 'tiers'> & Pick<PullPlan, 'elsewhere'>, parts: PullParts) {
     this.#entry = entry;
     this.#tiers = from.tiers;
-    this.#lengths = from.lengths;
     this.#elsewhere = from.elsewhere;
     this.#parts = parts;
   }
@@ -148,7 +131,7 @@ class Round {
   /** Pieces in a row, as many as the tier gives at once. Who has some of them may have come since the round began. */
   #next(tier: ContentTier): PieceIndex[] {
     const { shape, reading } = this.#entry;
-    const most = Math.max(1, Math.floor((this.#lengths.get(tier)?.bytes ?? 0) / shape.pieceSize));
+    const most = Math.max(1, Math.floor(tier.readBytes / shape.pieceSize));
     const run: PieceIndex[] = [];
     for (let piece = this.#queue[0]; piece !== undefined && run.length < most; piece = this.#queue[0]) {
       const last = run.at(-1);
@@ -166,7 +149,6 @@ class Round {
     const { pool, signal, take } = this.#parts;
     const buffer = await pool.acquire(end - start, signal);
     try {
-      const since = performance.now();
       const keeping = new Keeping(run, (piece) => {
         const span = pieceSpan(shape, piece);
         return this.#keep(piece, buffer.subarray(span.start - start, span.end - start));
@@ -174,7 +156,6 @@ class Round {
       const arrived = (bytes: number): void => keeping.upTo((piece) => pieceSpan(shape, piece).end <= start + bytes);
       try {
         await tier.read(this.#entry, { start, end }, buffer, { signal, arrived });
-        this.#lengths.get(tier)?.took(end - start, performance.now() - since);
         const wait = take?.(end - start) ?? 0;
         if (wait > 0) await sleep(wait, signal);
         arrived(end - start);

@@ -31,7 +31,7 @@ export function requireSame(
   throw new Fault('source-changed', 'the content changed at the source while it was read');
 }
 
-/** The source as the last of the tiers: it has few requests, and gives its pieces as they come. One without ranges is read from its beginning, so as much of it as goes at once. */
+/** The source as the last of the tiers, by few and large reads. One without ranges is read from its beginning, so as much of it as goes at once. */
 export function sourceTier(
   ask: (spec: TaskSpec, more: Partial<SourceRequest>) => Promise<SourceAnswer>,
   ranges: boolean,
@@ -39,7 +39,6 @@ export function sourceTier(
   return {
     name: 'source',
     readBytes: ranges ? READ_BYTES : RANGELESS_READ_BYTES,
-    leastBytes: RANGELESS_READ_BYTES,
     lanes: ranges ? READ_LANES : 1,
     async read(entry, span, into, { arrived }) {
       const { facts, spec } = entry;

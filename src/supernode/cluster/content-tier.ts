@@ -14,10 +14,8 @@ export type ReadWatch = {
 export interface ContentTier {
   /** For the log. */
   readonly name: string;
-  /** Most bytes of one read; a single piece may be longer. */
+  /** Most bytes of one read; a single piece may be longer. 0 where `arrived` is not said: then each piece is a read, and nobody waits for others. */
   readonly readBytes: number;
-  /** Less is not worth a read, however slow it is; absent = a single piece is. */
-  readonly leastBytes?: number;
   /** Reads of one content at once. */
   readonly lanes: number;
   /** Fills `into` with these bytes, from the first to the last. Rejects with a Fault when it has them not, or not now. */

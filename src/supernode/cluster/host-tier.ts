@@ -4,12 +4,10 @@
  */
 import type { Bitfield } from '../../base/bitfield.ts';
 import type { ParentPlace } from '../../io/piece-client.ts';
-import { Fault } from '../../protocol/faults.ts';
 import type { ContentId, PieceIndex } from '../../protocol/ids.ts';
-import { placeText } from '../../protocol/member.ts';
 import type { Entry } from '../cache/entry.ts';
 import type { ContentTier, ReadWatch } from './content-tier.ts';
-import { type Places, readPlace } from './places.ts';
+import { type Places, readFirst } from './places.ts';
 
 /** What a host said it holds of a content. */
 export type Holding = { readonly place: ParentPlace; readonly held: Bitfield };
@@ -46,32 +44,21 @@ export class HostTier implements ContentTier {
     return this.#holdings(content).some(({ held }) => held.has(piece));
   }
 
-  async read(
+  /** One after the other begins, so that no host has to give it all. */
+  read(
     entry: Entry,
     span: { readonly start: number; readonly end: number },
     into: Uint8Array,
     { signal }: Pick<ReadWatch, 'signal'>,
-  ) {
+  ): Promise<void> {
     const piece = span.start / entry.shape.pieceSize;
     const { places } = this.#parts;
-    const asked = new Set<string>();
-    let fault = new Fault('peer-lacks', `no host has piece ${piece}`);
-    while (asked.size < MAX_ASKED && !signal.aborted) {
-      const able = this.#holdings(entry.id).filter(
-        ({ place, held }) => held.has(piece) && !places.rests(place) && !asked.has(placeText(place.ip, place.port)),
-      );
-      // One after the other, so that no host has to give it all.
-      const chosen = able[this.#turn++ % Math.max(1, able.length)];
-      if (chosen === undefined) break;
-      asked.add(placeText(chosen.place.ip, chosen.place.port));
-      try {
-        await readPlace(places, chosen.place, { content: entry.id, span, into, signal });
-        return;
-      } catch (error) {
-        fault = Fault.of(error);
-      }
-    }
-    throw fault;
+    const able = this.#holdings(entry.id).flatMap(({ place, held }) =>
+      held.has(piece) && !places.rests(place) ? [place] : [],
+    );
+    const first = this.#turn++ % Math.max(1, able.length);
+    const asked = [...able.slice(first), ...able.slice(0, first)].slice(0, MAX_ASKED);
+    return readFirst(places, asked, { content: entry.id, span, into, signal, lacking: `no host has piece ${piece}` });
   }
 
   #holdings(content: ContentId): readonly Holding[] {

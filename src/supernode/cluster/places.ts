@@ -66,8 +66,28 @@ export type PlaceRead = {
   readonly signal: AbortSignal;
 };
 
+/** From the first of these places that gives it; those that rest are not asked. Fault peer-lacks as said, or the last one's. */
+export async function readFirst(
+  places: Places,
+  candidates: Iterable<ParentPlace>,
+  { lacking, ...read }: PlaceRead & { readonly lacking: string },
+): Promise<void> {
+  let fault = new Fault('peer-lacks', lacking);
+  for (const place of candidates) {
+    if (read.signal.aborted) break;
+    if (places.rests(place)) continue;
+    try {
+      await readPlace(places, place, read);
+      return;
+    } catch (error) {
+      fault = Fault.of(error);
+    }
+  }
+  throw fault;
+}
+
 /** Faults as of the piece client. */
-export async function readPlace(places: Places, place: ParentPlace, read: PlaceRead): Promise<void> {
+async function readPlace(places: Places, place: ParentPlace, read: PlaceRead): Promise<void> {
   const { content, span, into, signal } = read;
   try {
     await places.client.fetch(place, contentPath(content), span, into, { stallMs: STALL_MS, signal });

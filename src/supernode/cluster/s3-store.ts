@@ -57,10 +57,10 @@ export class S3Store implements ContentTier {
     }
   }
 
-  async read({ id }: Entry, span: Span, into: Uint8Array, { signal }: Pick<ReadWatch, 'signal'>): Promise<void> {
+  async read({ id }: Entry, span: Span, into: Uint8Array, watch: ReadWatch): Promise<void> {
     if (this.#rests) throw new Fault('source-unreachable', 'the S3 store did not answer a moment ago');
     try {
-      await this.#parts.bucket.read(dataKey(id), span, into, signal);
+      await this.#parts.bucket.read(dataKey(id), span, into, watch);
     } catch (error) {
       throw this.#failed(Fault.of(error));
     }

@@ -66,6 +66,15 @@ async function died(records: MapRecords, cutAt: number, digest?: string): Promis
   return old;
 }
 
+/** One that has read all of it and told of it. */
+async function full(records: MapRecords, serves: { readonly bytes?: Buffer; readonly freshForMs?: number } = {}) {
+  const old = supernode(records);
+  const served = old.source.serve(URL, { bytes: BYTES, etag: '"1"', ...serves });
+  await filled(old, specOf(URL));
+  await old.sharing.close();
+  return { old, served };
+}
+
 describe('a successor', PATIENCE, () => {
   test('reads from the source only what the old one had not read, and takes the rest from hosts', async () => {
     const records = new MapRecords();
@@ -114,10 +123,7 @@ describe('a successor', PATIENCE, () => {
 
   test('asks the source about a complete content, and reads it from the old one’s cache or the store behind', async () => {
     const records = new MapRecords();
-    const old = supernode(records);
-    old.source.serve(URL, { bytes: BYTES, etag: '"1"' });
-    await filled(old, specOf(URL));
-    await old.sharing.close();
+    const { old } = await full(records);
     const tier = giver(() => old.store.list()[0]);
     const next = supernode(records, { beside: old, tiers: [tier], port: 2 });
     const { entry } = await next.open(specOf(URL));
@@ -134,10 +140,7 @@ describe('a successor', PATIENCE, () => {
 
   test('gives a complete content to nobody whom the source refuses', async () => {
     const records = new MapRecords();
-    const old = supernode(records);
-    const served = old.source.serve(URL, { bytes: BYTES, etag: '"1"' });
-    await filled(old, specOf(URL));
-    await old.sharing.close();
+    const { old, served } = await full(records);
     served.fault = new Fault('source-refused', 'no', { sourceStatus: 403 });
     const tier = giver(() => old.store.list()[0]);
     const next = supernode(records, { beside: old, tiers: [tier] });
@@ -147,10 +150,7 @@ describe('a successor', PATIENCE, () => {
 
   test('asks nobody while a content is fresh, and the next tier where one spoils or lacks a piece', async () => {
     const records = new MapRecords();
-    const old = supernode(records);
-    old.source.serve(URL, { bytes: BYTES, etag: '"1"', freshForMs: MINUTE });
-    await filled(old, specOf(URL));
-    await old.sharing.close();
+    const { old } = await full(records, { freshForMs: MINUTE });
     const [bad, good] = [giver(() => old.store.list()[0], [0, 3, 7]), giver(() => old.store.list()[0])];
     const next = supernode(records, { beside: old, tiers: [giver(() => undefined), bad, good] });
     const { entry } = await next.open(specOf(URL));
@@ -162,10 +162,7 @@ describe('a successor', PATIENCE, () => {
 
   test('asks the next tier where a request was given up because those before it got no answer', async () => {
     const records = new MapRecords();
-    const old = supernode(records);
-    old.source.serve(URL, { bytes: BYTES, etag: '"1"', freshForMs: MINUTE });
-    await filled(old, specOf(URL));
-    await old.sharing.close();
+    const { old } = await full(records, { freshForMs: MINUTE });
     const silent = {
       name: 'silent',
       readBytes: 0,
@@ -181,13 +178,10 @@ describe('a successor', PATIENCE, () => {
 
   test('has pieces of a read before the read is over, and those of one that breaks', async () => {
     const records = new MapRecords();
-    const old = supernode(records);
-    old.source.serve(URL, { bytes: BYTES, etag: '"1"', freshForMs: MINUTE });
-    await filled(old, specOf(URL));
-    await old.sharing.close();
+    const { old } = await full(records, { freshForMs: MINUTE });
     const breaks = Promise.withResolvers<never>();
     const slow: ContentTier = {
-      ...{ name: 'slow', readBytes: 4 * PIECE, leastBytes: 4 * PIECE, lanes: 1 },
+      ...{ name: 'slow', readBytes: 4 * PIECE, lanes: 1 },
       async read(_, span, into, { arrived }) {
         if (span.start > 0) throw new Fault('peer-lacks', 'it has no more');
         await old.store.list()[0]?.read(0, into.subarray(0, 2 * PIECE + 1));
@@ -223,11 +217,8 @@ describe('a successor', PATIENCE, () => {
 
   test('has a small content here before it answers, since it is given with the answer', async () => {
     const records = new MapRecords();
-    const old = supernode(records);
     const small = bytesOf(1_000);
-    old.source.serve(URL, { bytes: small, etag: '"1"', freshForMs: MINUTE });
-    await filled(old, specOf(URL));
-    await old.sharing.close();
+    const { old } = await full(records, { bytes: small, freshForMs: MINUTE });
     const next = supernode(records, { beside: old, tiers: [giver(() => old.store.list()[0])] });
     const { entry } = await next.open(specOf(URL));
     expect((await bytesIn(entry)).equals(small)).toBe(true);
