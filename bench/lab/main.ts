@@ -15,6 +15,7 @@ const { values } = parseArgs({
   options: {
     hosts: { type: 'string', default: '4,8' },
     mib: { type: 'string', default: '128' },
+    'warm-mib': { type: 'string', default: '64' },
     rate: { type: 'string', default: '100' },
     'seed-rate': { type: 'string' },
     runs: { type: 'string', default: '3' },
@@ -27,6 +28,7 @@ const { values } = parseArgs({
   },
 });
 
+const warmMib = Number(values['warm-mib']);
 const dir = `${tmpdir()}/dragonfly-lab-${process.pid}`;
 
 function installed(command: string): boolean {
@@ -115,7 +117,7 @@ async function judged({ cases, asked, flatWithin }: Preset): Promise<boolean> {
   let all = true;
   for (const rest of cases) {
     if (only !== undefined && !only.includes(rest.mib)) continue;
-    const results = await runAll({ ...rest, system, timeoutSeconds: Number(values.timeout) });
+    const results = await runAll({ ...rest, system, warmMib, timeoutSeconds: Number(values.timeout) });
     all = judge(asked(rest), results) && all;
     const good = results.filter((result) => result.ok);
     ratios.set(rest.mib, [...(ratios.get(rest.mib) ?? []), median(good.map(({ ratio }) => ratio))]);
@@ -143,6 +145,7 @@ async function compared(): Promise<void> {
           system,
           hosts,
           mib,
+          warmMib,
           ratesMbit,
           seedMbit: Number(values['seed-rate'] ?? Math.max(...ratesMbit)),
           staggerSeconds: Number(values.stagger),

@@ -21,6 +21,8 @@ export type LabCase = {
   readonly system: System;
   readonly hosts: number;
   readonly mib: number;
+  /** Size of the content that every host has moved before the clock starts, MiB. */
+  readonly warmMib: number;
   readonly seedMbit: number;
   /** Host i gets rates[i mod length], both ways. */
   readonly ratesMbit: readonly number[];
@@ -50,9 +52,8 @@ export type LabResult = {
   readonly peakMib: number;
 };
 
-/** What every host gets before the clock; larger than what comes inside an answer, so that pieces flow. */
+/** The content that all hosts get together before the clock: on a host in use the agent has moved something before. */
 const WARM = 'warm';
-const WARM_BYTES = 300_000;
 
 const ROOT = new URL('../..', import.meta.url).pathname.replace(/\/$/, '');
 
@@ -72,7 +73,8 @@ export class LabRun {
     this.#network = new LabNetwork(`df${process.pid % 10000}`, () => rmSync(dir, { recursive: true, force: true }));
     this.#dir = `${dir}/run`;
     this.#zeros = `${dir}/zeros-${Date.now()}`;
-    this.#source = sample(dir, labCase.mib);
+    this.#source = sample(`${dir}/www`, `f${labCase.mib}`, labCase.mib);
+    sample(`${dir}/www`, WARM, labCase.warmMib);
     this.#names = Array.from({ length: labCase.hosts }, (_, i) => `p${i + 1}`);
   }
 
@@ -104,7 +106,7 @@ export class LabRun {
     if (resident === undefined || hostReady === undefined) return;
     for (const name of this.#names) this.#spawn(name, resident, 'agent');
     for (const name of this.#names) await this.#exists(`${this.#dir}/${name}/${hostReady}`, name);
-    for (const name of this.#names) await this.#warm(name);
+    await Promise.all(this.#names.map((name) => this.#warm(name)));
     this.#readBefore = this.#sourceReads().length;
     await delay(1500); // Sessions connect and the processes' start-up work ends before the clock starts.
   }
@@ -113,7 +115,7 @@ export class LabRun {
     const { warm } = this.#case.system;
     if (warm === undefined) return;
     const [code] = (await once(this.#spawn(name, warm, 'warm'), 'exit')) as [number | null];
-    if (code !== 0) throw new Error(`${name} cannot get a small file: ${this.#tail(`${this.#dir}/${name}/warm.log`)}`);
+    if (code !== 0) throw new Error(`${name} cannot get the first file: ${this.#tail(`${this.#dir}/${name}/warm.log`)}`);
   }
 
   /** Lines of nginx's log. */
@@ -290,11 +292,10 @@ function processUsage(pid: number): { cpu: number; peakMib: number } {
   }
 }
 
-function sample(dir: string, mib: number): string {
-  const folder = `${dir}/www`;
-  const file = `${folder}/f${mib}`;
+/** Bytes that cannot be compressed, none of them twice, in a file that is kept over all runs. */
+function sample(folder: string, name: string, mib: number): string {
+  const file = `${folder}/${name}`;
   mkdirSync(folder, { recursive: true });
-  writeFileSync(`${folder}/${WARM}`, Buffer.alloc(WARM_BYTES, 'dragonfly'));
   if (existsSync(file) && statSync(file).size === mib * 1024 * 1024) return file;
   const random = Buffer.allocUnsafe(1024 * 1024);
   writeFileSync(file, '');

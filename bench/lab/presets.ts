@@ -11,7 +11,7 @@ export type Asked = {
 };
 
 export type Preset = {
-  readonly cases: readonly Omit<LabCase, 'system' | 'timeoutSeconds'>[];
+  readonly cases: readonly Omit<LabCase, 'system' | 'warmMib' | 'timeoutSeconds'>[];
   readonly asked: (labCase: Pick<LabCase, 'mib' | 'hosts'>) => readonly Asked[];
   /** The makespans over the bound of one size may differ by this much from one number of hosts to the next. */
   readonly flatWithin?: number;
