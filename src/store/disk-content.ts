@@ -135,8 +135,7 @@ export class DiskContent implements StoredContent, Tenant {
   /** Once, for a new content: `work` makes the folder and the journal. The meta follows. */
   make(work: () => Promise<void>): void {
     this.#made = work().then(() => this.#saveMeta());
-    // Whoever writes is told.
-    this.#made.catch(() => undefined);
+    this.#made.catch((error: unknown) => this.usage.spoil(Fault.of(error, 'local-io')));
   }
 
   get folder(): string {

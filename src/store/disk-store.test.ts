@@ -63,6 +63,9 @@ test('a content whose folder cannot be made says so when it is written, and is n
   const content = await home.store.create(A, shapeOf(PIECE), META);
   await expect(putPiece(content, bytes, 0)).rejects.toMatchObject({ code: 'local-io' });
   expect([content.has(0), home.store.find(A)]).toEqual([false, undefined]);
+  // Who comes when it was removed already is told the reason all the same.
+  await expect.poll(() => content.usage.closed).toBe(true);
+  await expect(content.annotate({ pinned: true })).rejects.toMatchObject({ code: 'local-io' });
   await rm(join(home.root, 'contents', A.slice(0, 2)));
   const again = await home.store.create(A, shapeOf(PIECE), META);
   await putPiece(again, bytes, 0);

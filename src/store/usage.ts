@@ -18,6 +18,7 @@ export class Usage {
   #expected = 0;
   #graceUntil = Number.NEGATIVE_INFINITY;
   #closed: 'kept' | 'removed' | undefined;
+  #spoiltBy: Fault | undefined;
   #waiting: (() => void)[] = [];
   #leaving: (() => void)[] = [];
 
@@ -88,9 +89,14 @@ export class Usage {
     for (const resolve of leaving) resolve();
   }
 
+  /** It was never made, and will be removed for this: who still comes with work is told so, and not that it was removed. */
+  spoil(fault: Fault): void {
+    this.#spoiltBy = fault;
+  }
+
   /** Counts as going on while `work` runs. Faults after close, save for what goes on inside of other work. */
   async during<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed !== undefined && this.#busy === 0) throw closedFault(this.#closed);
+    if (this.#closed !== undefined && this.#busy === 0) throw this.#spoiltBy ?? closedFault(this.#closed);
     this.#busy++;
     try {
       return await work();
