@@ -162,7 +162,8 @@ export class PieceClient {
       }
       stale.end(new Fault('cancelled', 'room for a new connection'));
     }
-    this.#run(plan, this.#connect(plan.parent, pool));
+    // The end of the last connection has taken the pool away.
+    this.#run(plan, this.#connect(plan.parent, this.#poolOf(plan.parent)));
   }
 
   #connect(parent: ParentPlace, pool: Pool): PieceConnection {

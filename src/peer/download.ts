@@ -284,7 +284,8 @@ export class DownloadCore {
   }
 
   #held(piece: PieceIndex, bytes: number, origin: Origin): void {
-    this.#tally.add(origin, bytes);
+    // Two parents may have brought it.
+    if (this.#transfer.stateOf(piece) !== 'held') this.#tally.add(origin, bytes);
     this.#readers.wake(piece);
     if (!this.#whole) this.#moveWindow();
   }

@@ -118,7 +118,7 @@ export function supernodeInMemory(options: {
     clock,
     send: (host, messages) => hosts.send(host, messages),
     addressOf: (host) => hosts.addressOf(host),
-    digestFor: (host, content, piece) => swarms.digestFor(host, content, piece),
+    digestsFor: (host, content) => swarms.digestsFor(host, content),
     starved: (content, pieces) => swarms.starved(content, pieces),
     trust: () => undefined,
     crowded: () => undefined,

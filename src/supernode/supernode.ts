@@ -110,7 +110,7 @@ export async function startSupernode(
     clock,
     send: (host, messages) => hosts.send(host, messages),
     addressOf: (host) => hosts.addressOf(host),
-    digestFor: (host, content, piece) => swarms.digestFor(host, content, piece),
+    digestsFor: (host, content) => swarms.digestsFor(host, content),
     starved: (content, pieces) => swarms.starved(content, pieces),
     trust: (command) => watch.take(command),
     crowded: letYoungHeapGrow,

@@ -33,7 +33,7 @@ function lab(answer: (events: readonly SchedulerEvent[]) => readonly SchedulerCo
     clock: new ManualClock(0),
     send: (_, messages) => void sent.push(messages),
     addressOf: (host) => (host === PARENT.id ? PARENT : undefined),
-    digestFor: () => undefined,
+    digestsFor: () => undefined,
     starved: () => loop.handle(report(0)),
     trust: () => undefined,
     crowded: () => crowded++,
@@ -53,11 +53,11 @@ test('what comes in one turn is decided together', async () => {
 
 test('a turn that brings very much is decided in lots, and the first are answered before the last are read', async () => {
   const { loop, lots, sent, turn, crowded } = lab(() => [assign(1, 7)]);
-  for (let piece = 0; piece < 1_100; piece++) loop.handle(report(piece));
-  expect(lots).toEqual([512, 512]);
+  for (let piece = 0; piece < 9_000; piece++) loop.handle(report(piece));
+  expect(lots).toEqual([4096, 4096]);
   expect(sent).toHaveLength(2);
   await turn();
-  expect(lots).toEqual([512, 512, 76]);
+  expect(lots).toEqual([4096, 4096, 808]);
   expect(crowded()).toBe(1);
   loop.close();
 });

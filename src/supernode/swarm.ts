@@ -48,7 +48,13 @@ export class Swarm {
     return Buffer.from(manifest.digests, 'base64').subarray(piece * 32, piece * 32 + 32);
   }
 
-  /** The same, with its place. */
+  /** base64 sha256 of a piece that was read here, for children that have no manifest. */
+  readonly digestText = (piece: PieceIndex): string | undefined => {
+    const digest = this.#entry.digestOf(piece);
+    return digest === undefined ? undefined : Buffer.from(digest).toString('base64');
+  };
+
+  /** Digest and place of a piece. */
   proofOf(piece: PieceIndex): PieceProof | undefined {
     const digest = this.digestOf(piece);
     return digest === undefined ? undefined : { digest, span: pieceSpan(this.#entry.shape, piece) };

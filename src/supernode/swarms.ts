@@ -19,7 +19,7 @@ import type { Holding } from './cluster/host-tier.ts';
 import { type HostRecord, type Hosts, heldOf, heldWords } from './hosts.ts';
 import type { PieceProof } from './piece-checks.ts';
 import { Swarm } from './swarm.ts';
-import type { SwarmLoop } from './swarm-loop.ts';
+import type { PieceDigests, SwarmLoop } from './swarm-loop.ts';
 
 export type SwarmsParts = {
   readonly hosts: Hosts;
@@ -256,11 +256,10 @@ export class Swarms implements CacheEvents {
     this.#parts.loop.handle({ type: 'pieces-lost', host: this.#parts.hosts.seed.id, content: entry.id, pieces });
   }
 
-  /** What the child must check a piece against, unless it has the manifest. */
-  digestFor(host: HostId, content: ContentId, piece: PieceIndex): string | undefined {
+  /** What the child must check pieces against, unless it has the manifest. */
+  digestsFor(host: HostId, content: ContentId): PieceDigests | undefined {
     if (this.#parts.hosts.find(host)?.manifests.has(content)) return undefined;
-    const digest = this.#swarms.get(content)?.entry.digestOf(piece);
-    return digest === undefined ? undefined : Buffer.from(digest).toString('base64');
+    return this.#swarms.get(content)?.digestText;
   }
 
   /** What the hosts of its swarm hold, those that are trusted and give. */
