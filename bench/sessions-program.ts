@@ -14,17 +14,21 @@ import {
   PROTOCOL_VERSION,
   type SupernodeMessage,
 } from '../src/protocol/messages.ts';
-import { pieceCount } from '../src/protocol/piece.ts';
+import { type ContentShape, pieceCount } from '../src/protocol/piece.ts';
 import { median } from './table.ts';
 
 const [mode = '', supernode = '', count = '', amount = '', url = ''] = process.argv.slice(2);
 const hosts = Number(count);
+/** Two programs at one supernode must not play the same hosts. */
+const FIRST = mode === 'probe' ? 1_000_000 : 0;
 const spec = { url, headers: [], filter: [] };
 const task = taskIdOf(taskIdentity(spec));
 /** Connections that are being made at once. */
 const CONNECTING = 128;
-/** How often a paced program sends. */
+/** Steps of a paced program. */
 const PACE_MS = 4;
+/** How often one of its hosts reports. */
+const REPORT_EVERY_MS = 100;
 const PROBE_MS = 5;
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -35,18 +39,17 @@ function say(step: object): void {
 
 class LightHost {
   readonly #session;
+  readonly #index: number;
   readonly welcome = Promise.withResolvers<void>();
   readonly opened = Promise.withResolvers<number>();
   content = '' as ContentId;
   /** When what it said last was sent; 0 = it was answered. */
   askedAt = 0;
-  held = 0;
+  shape: ContentShape = { length: null, pieceSize: 0 };
   #onRefused: (() => void) | undefined;
 
-  constructor(
-    index: number,
-    onAssign: (host: LightHost, pieces: readonly (readonly [number, number, number, string?])[]) => void,
-  ) {
+  constructor(index: number, onAssign: (host: LightHost, pieces: Assigned) => void) {
+    this.#index = index;
     const id = (index + 1).toString(16).padStart(32, '0') as HostId;
     const fail = (error: Error): void => {
       this.welcome.reject(error);
@@ -80,12 +83,18 @@ class LightHost {
     this.#onRefused = undefined;
   }
 
-  open(): void {
-    this.#session.send({ type: 'open', request: 1, task, spec });
+  open(having?: InventoryEntry): void {
+    this.#session.send({ type: 'open', request: 1, task, spec, ...(having === undefined ? {} : { having }) });
+  }
+
+  /** Every second piece of `content`, of each pair one host the first and the next host the second. */
+  half({ content, shape }: Pick<LightHost, 'content' | 'shape'>): InventoryEntry {
+    const bits = this.#index % 2 === 0 ? 0b01010101 : 0b10101010;
+    const held = Buffer.alloc(Math.ceil(pieceCount(shape) / 8), bits).toString('base64');
+    return { content, shape, held, hasManifest: true };
   }
 
   report(held: readonly HeldPiece[]): void {
-    this.held += held.length;
     this.askedAt ||= performance.now();
     this.#session.send({ type: 'report', content: this.content, held, failed: [] });
     this.#session.sendNow();
@@ -99,6 +108,7 @@ class LightHost {
     if (message.type === 'welcome') this.welcome.resolve();
     else if (message.type === 'opened') {
       this.content = message.content;
+      this.shape = message.shape;
       this.opened.resolve(pieceCount(message.shape));
     } else if (message.type === 'assign') onAssign(this, message.pieces);
     else if (message.type === 'refused' && this.#onRefused !== undefined) this.#onRefused();
@@ -114,7 +124,7 @@ async function connectAll(
   let next = 0;
   const work = async (): Promise<void> => {
     while (next < hosts) {
-      const host = new LightHost(next++, onAssign);
+      const host = new LightHost(FIRST + next++, onAssign);
       all.push(host);
       await host.welcome.promise;
       await then(host);
@@ -153,78 +163,114 @@ async function inventories(): Promise<void> {
   await lines.next();
 }
 
-/** `amount` reports per second, or (0) as fast as the answers come. */
+/**
+ * `amount` pieces per second over all hosts, or (0) as many as the answers allow. The first host has the content read from its source; the
+ * others hold every second piece of it already, as in the midst of a distribution.
+ */
 async function drive(): Promise<void> {
-  const perSecond = Number(amount);
-  const waiting: { host: LightHost; piece: number; lease: number; at: number }[] = [];
   const delays: number[] = [];
-  let running = false;
-  let asked = false;
-  let first = 0;
-  let done = 0;
-  let frames = 0;
-  const send = (most: number): void => {
-    const end = Math.min(first + most, waiting.length);
-    const reports = new Map<LightHost, HeldPiece[]>();
-    const now = performance.now();
-    for (; first < end; first++) {
-      const item = waiting[first];
-      if (item === undefined) break;
-      const held: HeldPiece = [item.piece, item.lease, Math.max(1, Math.round(now - item.at))];
-      const list = reports.get(item.host);
-      if (list === undefined) reports.set(item.host, [held]);
-      else list.push(held);
-      done++;
-    }
-    for (const [host, held] of reports) host.report(held);
-    frames += reports.size;
-    if (first < 100_000) return;
-    waiting.splice(0, first);
-    first = 0;
-  };
-  const soon = (): void => {
-    if (asked || !running || perSecond > 0) return;
-    asked = true;
-    setImmediate(() => {
-      asked = false;
-      send(Number.POSITIVE_INFINITY);
-    });
-  };
+  const perSecond = Number(amount);
+  const taking = perSecond === 0 ? new AtOnce() : new AtPace((1000 * hosts) / perSecond);
   const all = await connectAll(
     (host, pieces) => {
       const at = performance.now();
       if (host.askedAt > 0) delays.push(at - host.askedAt);
       host.askedAt = 0;
-      for (const [piece, , lease] of pieces) waiting.push({ host, piece, lease, at });
-      soon();
+      taking.take(host, pieces, at);
     },
-    async (host) => {
-      host.offer([]);
-      host.open();
-      await host.opened.promise;
-    },
+    async (host) => host.offer([]),
   );
-  const pieces = await (all[0]?.opened.promise ?? 0);
-  say({ step: 'opened', pieces });
+  const [first] = all;
+  if (first === undefined) return;
+  first.open();
+  const pieces = await first.opened.promise;
+  say({ step: 'reading' });
   await lines.next();
-  running = true;
+  say({ step: 'ready', pieces });
+  await lines.next();
   const started = performance.now();
-  soon();
-  const total = hosts * pieces;
-  for (let sent = 0; done < total; ) {
-    await delay(PACE_MS);
-    if (perSecond === 0) continue;
-    const due = Math.floor(((performance.now() - started) / 1000) * perSecond);
-    const before = done;
-    send(due - sent);
-    // What was not there to be sent is not made good later.
-    sent = done === before ? due : sent + done - before;
-    if (performance.now() - started > LIMIT_MS) break;
-  }
+  const before = { reports: taking.reports, frames: taking.frames };
+  for (const host of all) if (host !== first) host.open(host.half(first));
+  // The first host may be anywhere by now.
+  const total = (all.length - 1) * (pieces - (pieces >> 1));
+  while (taking.reports - before.reports < total && performance.now() - started < LIMIT_MS) await delay(PACE_MS);
   const seconds = (performance.now() - started) / 1000;
-  const { user, system } = process.cpuUsage();
-  say({ step: 'done', reports: done, frames, seconds, ...spreadOf(delays), ownCpu: (user + system) / 1e6 });
+  const { reports, frames } = { reports: taking.reports - before.reports, frames: taking.frames - before.frames };
+  say({ step: 'done', reports, frames, seconds, ...spreadOf(delays) });
   await lines.next();
+}
+
+type Assigned = readonly (readonly [piece: number, parent: number, lease: number, digest?: string])[];
+
+/** Pieces come as soon as they are assigned: what one turn of the event loop brings is reported together. */
+class AtOnce {
+  reports = 0;
+  frames = 0;
+  readonly #waiting = new Map<LightHost, { piece: number; lease: number; at: number }[]>();
+
+  take(host: LightHost, pieces: Assigned, at: number): void {
+    if (this.#waiting.size === 0) setImmediate(() => this.#send());
+    const come = this.#waiting.get(host) ?? [];
+    for (const [piece, , lease] of pieces) come.push({ piece, lease, at });
+    this.#waiting.set(host, come);
+  }
+
+  #send(): void {
+    const now = performance.now();
+    for (const [host, come] of this.#waiting) {
+      host.report(come.map(({ piece, lease, at }) => [piece, lease, Math.max(1, Math.round(now - at))]));
+      this.reports += come.length;
+      this.frames++;
+    }
+    this.#waiting.clear();
+  }
+}
+
+/** Links on which a piece takes so long, one after the other; each host reports at its own times what has come since. */
+class AtPace {
+  reports = 0;
+  frames = 0;
+  readonly #pieceMs: number;
+  readonly #hosts: LightHost[] = [];
+  readonly #links = new Map<LightHost, { freeAt: number; coming: { held: HeldPiece; doneAt: number }[] }>();
+
+  constructor(pieceMs: number) {
+    this.#pieceMs = pieceMs;
+  }
+
+  #begin(): void {
+    const slots = REPORT_EVERY_MS / PACE_MS;
+    let slot = 0;
+    setInterval(() => {
+      for (let i = slot; i < this.#hosts.length; i += slots) this.#report(this.#hosts[i]);
+      slot = (slot + 1) % slots;
+    }, PACE_MS).unref();
+  }
+
+  take(host: LightHost, pieces: Assigned, at: number): void {
+    let link = this.#links.get(host);
+    if (link === undefined) {
+      link = { freeAt: 0, coming: [] };
+      this.#links.set(host, link);
+      if (this.#hosts.push(host) === 1) this.#begin();
+    }
+    for (const [piece, , lease] of pieces) {
+      link.freeAt = Math.max(link.freeAt, at) + this.#pieceMs;
+      link.coming.push({ held: [piece, lease, link.freeAt - at], doneAt: link.freeAt });
+    }
+  }
+
+  #report(host: LightHost | undefined): void {
+    const coming = host === undefined ? undefined : this.#links.get(host)?.coming;
+    if (host === undefined || coming === undefined) return;
+    const now = performance.now();
+    const ready = coming.findIndex(({ doneAt }) => doneAt > now);
+    const come = coming.splice(0, ready < 0 ? coming.length : ready);
+    if (come.length === 0) return;
+    host.report(come.map(({ held }) => held));
+    this.reports += come.length;
+    this.frames++;
+  }
 }
 
 /** One host asks what is answered at once, over and over, until it is told to end: how long does the supernode let anybody wait? */

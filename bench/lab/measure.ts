@@ -115,7 +115,8 @@ export class LabRun {
     const { warm } = this.#case.system;
     if (warm === undefined) return;
     const [code] = (await once(this.#spawn(name, warm, 'warm'), 'exit')) as [number | null];
-    if (code !== 0) throw new Error(`${name} cannot get the first file: ${this.#tail(`${this.#dir}/${name}/warm.log`)}`);
+    if (code !== 0)
+      throw new Error(`${name} cannot get the first file: ${this.#tail(`${this.#dir}/${name}/warm.log`)}`);
   }
 
   /** Lines of nginx's log. */

@@ -46,6 +46,8 @@ type OpenMessage = Extract<HostMessage, { type: 'open' }>;
 
 /** Having failed this short ago, it is not tried again for one more asker. Milliseconds. */
 const FRESH_FAILURE_MS = 250;
+/** So many attempts before the pauses between them double: with 200 ms it is tried three to five times a second for ten seconds. */
+const ATTEMPTS_PER_STEP = 24;
 /** While downloads hang on it, one that has vanished or stands still is noticed within two seconds: two and a half of these. */
 const BUSY_HEARTBEAT_MS = 600;
 /** The layers of one image come one after the other: each change of the rhythm costs a ping. */
@@ -311,6 +313,8 @@ export class SupernodeLink {
 
   #retryLater(): void {
     const { backoff, random } = this.#options;
-    this.#retry = setTimeout(() => this.start(), backoffMs(backoff, this.#failures++, random()));
+    // Most that go are started again within seconds, and until then every host waits for it.
+    const attempt = Math.floor(this.#failures++ / ATTEMPTS_PER_STEP);
+    this.#retry = setTimeout(() => this.start(), backoffMs(backoff, attempt, random()));
   }
 }

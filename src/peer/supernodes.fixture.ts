@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { vi } from 'vitest';
+import type { Backoff } from '../base/backoff.ts';
 import { silentLog } from '../io/log.ts';
 import { acceptSessions, type Session, type SessionAcceptor } from '../io/session.ts';
 import { systemClock } from '../io/system-clock.ts';
@@ -110,10 +111,14 @@ export async function cluster(count: number): Promise<Fake[]> {
 }
 
 export function hostWith(...nodes: string[]): Supernodes {
+  return patientHost({ firstMs: 20, maxMs: 50 }, nodes);
+}
+
+export function patientHost(backoff: Backoff, nodes: readonly string[]): Supernodes {
   const supernodes = new Supernodes({
     ...{ nodes, clock: systemClock, log: silentLog, token: undefined, random: Math.random },
     connectTimeoutMs: 10_000,
-    backoff: { firstMs: 20, maxMs: 50 },
+    backoff,
     describe: async () => ({
       ...{ id: parseHostId('host') as HostId, name: 'host', ip: '127.0.0.1', port: 1, version: '1', uploads: true },
       site: { idc: '', location: '', machine: '' },

@@ -1,6 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { LinkUser, SupernodeLink } from './supernode-link.ts';
-import { cleanUp, cluster, expectedFor, type Fake, hostWith, task, waitFor } from './supernodes.fixture.ts';
+import {
+  cleanUp,
+  cluster,
+  expectedFor,
+  type Fake,
+  hostWith,
+  patientHost,
+  task,
+  waitFor,
+} from './supernodes.fixture.ts';
 
 afterEach(cleanUp);
 
@@ -19,6 +28,18 @@ describe('the supernodes of a host', () => {
       expect(link.supernode).toBe(expectedFor(fakes, n)[0]?.id);
     }
     await waitFor(() => expect(fakes.map(({ sessions }) => sessions.size)).toEqual([1, 1, 1]));
+  });
+
+  it('are there for who waits as soon as one is back', async () => {
+    const [fake] = await cluster(1);
+    const supernodes = patientHost({ firstMs: 60_000, maxMs: 60_000 }, [fake?.place ?? '']);
+    const link = await supernodes.pick(task(1), []);
+    await fake?.vanish();
+    await waitFor(() => expect(link.up).toBe(false));
+    const back = supernodes.whenBack(task(1), [], AbortSignal.timeout(20_000));
+    await fake?.start();
+    link.start();
+    expect(await back).toBe(link);
   });
 
   it('of a list that a download names are a cluster as well', async () => {

@@ -106,9 +106,17 @@ export class Supernodes {
         return await this.pick(task, nodes);
       } catch {
         // Whatever it was: the next round finds out.
-        await sleep(backoffMs(this.#backoff, attempt, this.#options.random()), signal);
+        await this.#untilChanged(backoffMs(this.#backoff, attempt, this.#options.random()), signal);
       }
     }
+  }
+
+  /** So long, or until a link comes or goes. */
+  async #untilChanged(millis: number, signal: AbortSignal): Promise<void> {
+    const changed = new AbortController();
+    const unlisten = this.onChange(() => changed.abort());
+    await sleep(millis, AbortSignal.any([signal, changed.signal]));
+    unlisten();
   }
 
   /** The supernode at that place and no other: what it promised, no other one keeps. Faults as `pick`. */
