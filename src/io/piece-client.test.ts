@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { piecesPath } from '../protocol/piece-path.ts';
+import type { Pace } from './pacer.ts';
 import {
   BODY,
   CONTENT,
@@ -72,7 +73,11 @@ describe('the piece client', () => {
     const { parent } = await serve(new MemoryContent());
     const into = Buffer.alloc(24_000);
     // Longer than a loaded machine keeps a process waiting, and shorter than each wait for the limit.
-    const options = { stallMs: 300, throttle: () => 400 };
+    const pace: Pace = (most, onTurn) => {
+      const timer = setTimeout(onTurn, 400);
+      return { bytes: Math.min(most, 8000), come: false, cancel: () => clearTimeout(timer) };
+    };
+    const options = { stallMs: 300, pace };
     await client().fetch(parent, PATH, { start: 0, end: into.length }, into, options);
     expect(into.equals(BODY.subarray(0, into.length))).toBe(true);
   });

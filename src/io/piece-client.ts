@@ -7,6 +7,7 @@ import { assert } from '../base/assert.ts';
 import { parseContentRange, printRange } from '../protocol/byte-range.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ResponseHead } from './http-head.ts';
+import type { Pace } from './pacer.ts';
 import { type Job, type ParentPlace, PieceConnection, type Sink } from './piece-connection.ts';
 
 export type { ParentPlace } from './piece-connection.ts';
@@ -17,16 +18,14 @@ export type PieceClientOptions = {
   /** Connections kept idle over all parents; the oldest goes first. */
   readonly maxIdleConnections?: number;
   readonly idleMs?: number;
-  /** Told of every chunk; milliseconds to wait before more is read. */
-  readonly take?: (bytes: number, parent: ParentPlace) => number;
 };
 
 export type FetchOptions = {
   /** No byte for this long = Fault peer-stalled. Milliseconds. */
   readonly stallMs: number;
   readonly signal?: AbortSignal;
-  /** Told of every chunk; milliseconds to wait before more is read. */
-  readonly throttle?: (bytes: number) => number;
+  /** Asked before any of the body is read; absent = nothing limits it. */
+  readonly pace?: Pace | undefined;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
@@ -178,19 +177,14 @@ export class PieceClient {
   }
 
   #run(plan: Plan, connection: PieceConnection): void {
-    const { options, parent } = plan;
-    const { take } = this.#options;
-    const { throttle } = options;
+    const { options } = plan;
     const wasUsed = connection.used;
     plan.connection = connection;
     const job: Job = {
       request: plan.request,
       stallMs: options.stallMs,
       sink: plan.sink,
-      throttle:
-        take === undefined
-          ? throttle
-          : (bytes) => Math.max(take(bytes, parent), throttle === undefined ? 0 : throttle(bytes)),
+      pace: options.pace,
       done: (fault, answered) => {
         plan.connection = undefined;
         if (fault?.code === 'peer-reset' && wasUsed && !answered && !plan.retried && !this.#closed) {

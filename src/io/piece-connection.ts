@@ -8,12 +8,14 @@ import { assert } from '../base/assert.ts';
 import { Fault } from '../protocol/faults.ts';
 import { Gathering } from './gathering.ts';
 import { parseResponseHead, type ResponseHead } from './http-head.ts';
-import { FIRST_PORTION_BYTES, nextPortion } from './portion.ts';
+import type { Pace, Turn } from './pacer.ts';
 
 export type ParentPlace = { readonly ip: string; readonly port: number };
 
 /** Longest response head; also how much of a refusal's body is read at once. */
 const SCRATCH_BYTES = 8 * 1024;
+/** What comes with a head is copied, and no limit was asked for it: so it is little. */
+const HEAD_READ_BYTES = 1024;
 /** A refusal with a longer body is not read to its end: the connection is closed. */
 const MAX_DISCARD_BYTES = 64 * 1024;
 
@@ -24,7 +26,8 @@ export type Job = {
   readonly request: string;
   readonly stallMs: number;
   readonly sink: (head: ResponseHead) => Sink;
-  readonly throttle: ((bytes: number) => number) | undefined;
+  /** Asked before any of the body is read. */
+  readonly pace: Pace | undefined;
   /** Exactly once. `answered` = at least one byte had come back. */
   readonly done: (fault: Fault | undefined, answered: boolean) => void;
 };
@@ -46,7 +49,9 @@ export class PieceConnection {
   #sink: Uint8Array | undefined;
   #refusal: Fault | undefined;
   #closeAfter = false;
-  #portion = SCRATCH_BYTES;
+  /** Of the body, before the limit must be asked again; negative = read unasked, with the head. */
+  #allowed = Number.POSITIVE_INFINITY;
+  #turn: Turn | undefined;
   readonly #gathering = new Gathering();
   #lastByteAt = 0;
   #paused: NodeJS.Timeout | undefined;
@@ -127,11 +132,12 @@ export class PieceConnection {
 
   /** Called by the socket before each read: where the next bytes go. */
   #nextBuffer(): Uint8Array {
-    if (this.#state === 'head') return this.#scratch.subarray(this.#filled);
     if (this.#state === 'body' && this.#sink !== undefined) {
-      return this.#sink.subarray(this.#filled, Math.min(this.#total, this.#filled + this.#portion));
+      return this.#sink.subarray(this.#filled, Math.min(this.#total, this.#filled + this.#allowed));
     }
-    return this.#scratch;
+    if (this.#state === 'discard') return this.#scratch.subarray(0, Math.min(SCRATCH_BYTES, this.#allowed));
+    const from = this.#state === 'head' ? this.#filled : 0;
+    return this.#scratch.subarray(from, from + HEAD_READ_BYTES);
   }
 
   #receive(bytes: number): boolean {
@@ -139,7 +145,7 @@ export class PieceConnection {
     if (this.#state === 'body' || this.#state === 'discard') this.#receiveBody(bytes);
     else if (this.#state === 'head') this.#receiveHead(bytes);
     else this.end(this.#corrupt('it sent bytes that nobody asked for'));
-    return this.#paused === undefined;
+    return this.#paused === undefined && this.#turn === undefined;
   }
 
   #receiveHead(bytes: number): void {
@@ -177,8 +183,8 @@ export class PieceConnection {
       this.#sink = sink;
       this.#state = 'body';
       this.#gathering.restart(this.#lastByteAt);
-      this.#portion = this.#job?.throttle === undefined ? this.#total : FIRST_PORTION_BYTES;
     }
+    this.#allowed = this.#job?.pace === undefined ? Number.POSITIVE_INFINITY : 0;
     this.#filled = 0;
     this.#receiveBody(spill.length);
   }
@@ -189,16 +195,27 @@ export class PieceConnection {
       this.end(this.#corrupt('its body is longer than announced'));
       return;
     }
-    const throttle = bytes === 0 ? undefined : this.#job?.throttle;
-    const wait = throttle?.(bytes) ?? 0;
-    if (this.#filled === this.#total) {
-      this.#finish();
-      return;
+    this.#allowed -= bytes;
+    const left = this.#total - this.#filled;
+    const pace = this.#job?.pace;
+    if (left === 0) this.#finish();
+    else if (pace !== undefined) {
+      if (this.#allowed <= 0) this.#awaitTurn(pace, left);
+    } else {
+      const rest = this.#gathering.after(bytes, left, this.#lastByteAt);
+      if (rest > 0) this.#pause(rest);
     }
-    if (throttle !== undefined) this.#portion = nextPortion(this.#portion, (wait * this.#portion) / bytes, this.#total);
-    const rest =
-      throttle === undefined ? this.#gathering.after(bytes, this.#total - this.#filled, this.#lastByteAt) : wait;
-    if (rest > 0) this.#pause(rest);
+  }
+
+  #awaitTurn(pace: Pace, left: number): void {
+    const turn = pace(left - this.#allowed, () => {
+      this.#turn = undefined;
+      this.#readOn();
+    });
+    this.#allowed += turn.bytes;
+    if (turn.come) return;
+    this.#turn = turn;
+    this.#socket.pause();
   }
 
   #finish(): void {
@@ -223,6 +240,8 @@ export class PieceConnection {
     this.#sink = undefined;
     this.#refusal = undefined;
     clearTimeout(this.#watch);
+    this.#turn?.cancel();
+    this.#turn = undefined;
     if (this.#paused !== undefined) {
       clearTimeout(this.#paused);
       this.#paused = undefined;
@@ -234,17 +253,22 @@ export class PieceConnection {
     this.#socket.pause();
     this.#paused = setTimeout(() => {
       this.#paused = undefined;
-      // Waiting for the limit is not the parent's silence.
-      this.#lastByteAt = performance.now();
-      this.#socket.resume();
+      this.#readOn();
     }, ms);
+  }
+
+  #readOn(): void {
+    // Waiting for the limit is not the parent's silence.
+    this.#lastByteAt = performance.now();
+    this.#socket.resume();
   }
 
   /** One timer per job, looked at again when it fires, instead of one restarted per read. */
   #watchFor(ms: number): void {
     this.#watch = setTimeout(() => {
       const limit = this.#connected ? (this.#job?.stallMs ?? 0) : this.#connectTimeoutMs;
-      const left = this.#paused === undefined ? this.#lastByteAt + limit - performance.now() : limit;
+      const reads = this.#paused === undefined && this.#turn === undefined;
+      const left = reads ? this.#lastByteAt + limit - performance.now() : limit;
       if (left > 0.5) this.#watchFor(left);
       else if (this.#connected) this.end(new Fault('peer-stalled', `parent ${this.#place}: no byte for ${limit} ms`));
       else this.end(new Fault('peer-refused', `parent ${this.#place}: no connection within ${limit} ms`));

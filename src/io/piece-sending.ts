@@ -4,7 +4,7 @@ import { Fault } from '../protocol/faults.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { Span } from '../protocol/piece.ts';
 import type { Log } from './log.ts';
-import { FIRST_PORTION_BYTES, nextPortion } from './portion.ts';
+import type { Pace } from './pacer.ts';
 import type { Servable } from './servable.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
@@ -14,7 +14,7 @@ const MAX_FREE_BUFFERS = 32;
 const freeBuffers: Buffer[] = [];
 
 export type SendContext = {
-  readonly give: ((bytes: number, content: ContentId) => number | undefined) | undefined;
+  readonly pace: ((content: ContentId) => Pace | undefined) | undefined;
   readonly stallMs: number;
   readonly log: Log;
   readonly onServed: (id: ContentId, bytes: number, remote: string) => void;
@@ -81,16 +81,11 @@ export class PieceSending {
 
   async #sendAll(buffer: Buffer): Promise<void> {
     const { content, part, id } = this.#order;
-    const { give } = this.#context;
-    let portion = FIRST_PORTION_BYTES;
     let offset = part.span.start;
     while (offset < part.span.end && !this.#gone) {
       const most = Math.min(BUFFER_BYTES, part.span.end - offset);
-      let bytes = Math.min(portion, most);
-      const waitMs = give?.(bytes, id);
-      if (waitMs === undefined) bytes = most;
-      else portion = nextPortion(portion, (waitMs * portion) / bytes, BUFFER_BYTES);
-      if (waitMs !== undefined && waitMs > 0) await this.#pause(waitMs);
+      const pace = this.#context.pace?.(id);
+      const bytes = pace === undefined ? most : await this.#turn(pace, most);
       if (this.#gone) return;
       const view = buffer.subarray(0, bytes);
       await content.read(offset, view);
@@ -120,14 +115,21 @@ export class PieceSending {
     });
   }
 
-  #pause(ms: number): Promise<void> {
+  /** Resolves when the limit allows so many bytes, or the child is gone. */
+  #turn(pace: Pace, most: number): Promise<number> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#wake(), ms);
-      this.#wake = () => {
-        clearTimeout(timer);
+      const settle = () => {
         this.#wake = () => undefined;
-        resolve();
+        resolve(turn.bytes);
       };
+      const turn = pace(most, settle);
+      if (turn.come) resolve(turn.bytes);
+      else {
+        this.#wake = () => {
+          turn.cancel();
+          settle();
+        };
+      }
     });
   }
 

@@ -3,8 +3,10 @@ import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { silentLog } from './log.ts';
+import { type Pace, Pacer } from './pacer.ts';
 import { PieceServer } from './piece-server.ts';
 import { BODY, clean, client, codeOf, MemoryContent, PATH, SIZE, serve, soon } from './piece-transfer.fixture.ts';
+import { systemClock } from './system-clock.ts';
 
 describe('a piece on its way', () => {
   it('arrives whole in the buffer, over one kept connection', async () => {
@@ -56,35 +58,24 @@ describe('a piece on its way', () => {
   });
 
   it.each(['parent', 'child'])('waits as long as the limit of the %s says, in small chunks', async (side) => {
-    const perMilli = SIZE / 100;
+    const pacer = new Pacer(SIZE * 10, systemClock);
     const chunks: number[] = [];
-    const limit = (bytes: number) => {
-      chunks.push(bytes);
-      return bytes / perMilli;
+    const limit: Pace = (most, onTurn) => {
+      const turn = pacer.pace('task')?.(most, onTurn);
+      if (turn === undefined) throw new Error('no limit');
+      chunks.push(turn.bytes);
+      return turn;
     };
-    const { parent } = await serve(new MemoryContent(), side === 'parent' ? { give: limit } : {});
+    const { parent } = await serve(new MemoryContent(), side === 'parent' ? { pace: () => limit } : {});
     const into = Buffer.alloc(SIZE);
-    const options = side === 'child' ? { ...soon, throttle: limit } : soon;
+    const options = side === 'child' ? { ...soon, pace: limit } : soon;
     const start = performance.now();
     await client().fetch(parent, PATH, { start: 0, end: SIZE }, into, options);
     expect(into.equals(BODY)).toBe(true);
     expect(chunks.reduce((a, b) => a + b, 0)).toBe(SIZE);
-    // The last chunk's wait is the next fetch's.
+    // The first chunk is free, the last one's wait the next fetch's.
     expect(performance.now() - start).toBeGreaterThan(60);
-    expect(Math.max(...chunks)).toBeLessThanOrEqual(perMilli * 20);
-  });
-
-  it('takes the whole-client limit into account as well', async () => {
-    let taken = 0;
-    const { parent } = await serve(new MemoryContent());
-    const fetcher = client({
-      take: (bytes) => {
-        taken += bytes;
-        return 0;
-      },
-    });
-    await fetcher.fetch(parent, PATH, { start: 0, end: SIZE }, Buffer.alloc(SIZE), soon);
-    expect(taken).toBe(SIZE);
+    expect(Math.max(...chunks)).toBeLessThanOrEqual(SIZE * 0.2);
   });
 });
 
@@ -169,7 +160,8 @@ describe('the piece server', () => {
 
   it('lets go of every content when it is closed', async () => {
     const content = new MemoryContent();
-    const { parent, server } = await serve(content, { give: () => 10_000 });
+    const never: Pace = (bytes) => ({ bytes, come: false, cancel: () => undefined });
+    const { parent, server } = await serve(content, { pace: () => never });
     const fetching = codeOf(client().fetch(parent, PATH, { start: 0, end: 9 }, Buffer.alloc(9), soon));
     await new Promise<void>((resolve) => {
       const look = () => (content.users === 1 ? resolve() : setImmediate(look));

@@ -9,6 +9,7 @@ import type { ContentId } from '../protocol/ids.ts';
 import { parsePiecePath, vouchedFrom } from '../protocol/piece-path.ts';
 import { closeServer, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
+import type { Pace } from './pacer.ts';
 import { PieceSending, type SendContext, type SendPart } from './piece-sending.ts';
 import { SendSlots } from './send-slots.ts';
 import type { Servable } from './servable.ts';
@@ -21,8 +22,8 @@ export type PieceServerOptions = {
   readonly slots: number;
   /** Requests that wait for a slot; beyond it 503. */
   readonly queueLimit: number;
-  /** Told before bytes go out; milliseconds to wait first, undefined = nothing limits them now. */
-  readonly give?: (bytes: number, content: ContentId) => number | undefined;
+  /** How what goes out of a content is paced; undefined = nothing limits it now. */
+  readonly pace?: (content: ContentId) => Pace | undefined;
   /** Bytes that left; less than the range when the child went away. */
   readonly onServed?: (id: ContentId, bytes: number, remote: string) => void;
   readonly log: Log;
@@ -51,7 +52,7 @@ export class PieceServer {
     this.#options = options;
     this.#slots = new SendSlots(options.slots, options.queueLimit);
     this.#context = {
-      give: options.give,
+      pace: options.pace,
       stallMs: options.stallMs ?? STALL_MS,
       log: options.log,
       onServed: (id, bytes, remote) => {

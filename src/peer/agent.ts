@@ -1,5 +1,5 @@
 /**
- * The engine of one host: one store, one piece server, one memory budget, one tree of rates, one session per supernode,
+ * The engine of one host: one store, one piece server, one memory budget, one queue of rates each way, one session per supernode,
  * and the downloads that share them. Invariant: at most one running download per task.
  */
 import type { Clock } from '../base/clock.ts';
@@ -109,7 +109,7 @@ class HostEngine implements AgentEngine {
       locate: (id) => this.#locate(id),
       slots: settings.uploadSlots ?? ENGINE_DEFAULTS.uploadSlots,
       queueLimit: ENGINE_DEFAULTS.uploadQueue,
-      give: (bytes, content) => this.#bandwidth.give(content, bytes),
+      pace: (content) => this.#bandwidth.giving(content),
       log,
     });
     this.#supernodes = new Supernodes({

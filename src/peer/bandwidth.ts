@@ -1,19 +1,17 @@
-/** The byte rates of this host: one tree down, one tree up, each with a total and the tasks' own limits below it. */
+/** The byte rates of this host: one queue down, one up, each with a total and the tasks' own limits below it. */
 import type { Clock } from '../base/clock.ts';
-import { RateTree } from '../base/rate-tree.ts';
+import { type Pace, Pacer } from '../io/pacer.ts';
 
 /** Bytes per second; undefined = unlimited. */
 export type BandwidthLimits = { readonly down: number | undefined; readonly up: number | undefined };
 
 export class Bandwidth {
-  readonly #clock: Clock;
-  readonly #down: RateTree;
-  readonly #up: RateTree;
+  readonly #down: Pacer;
+  readonly #up: Pacer;
 
   constructor(limits: BandwidthLimits, clock: Clock) {
-    this.#clock = clock;
-    this.#down = new RateTree(limits.down);
-    this.#up = new RateTree(limits.up);
+    this.#down = new Pacer(limits.down, clock);
+    this.#up = new Pacer(limits.up, clock);
   }
 
   get totals(): BandwidthLimits {
@@ -21,38 +19,25 @@ export class Bandwidth {
   }
 
   set totals(limits: BandwidthLimits) {
-    this.#down.setTotal(limits.down, this.#clock.now());
-    this.#up.setTotal(limits.up, this.#clock.now());
+    this.#down.bytesPerSecond = limits.down;
+    this.#up.bytesPerSecond = limits.up;
   }
 
   openTask(key: string, downBytesPerSecond: number | undefined): void {
-    this.#down.setTask(key, downBytesPerSecond, this.#clock.now());
+    this.#down.setTask(key, downBytesPerSecond);
   }
 
   closeTask(key: string): void {
     this.#down.closeTask(key);
   }
 
-  /** Told of every chunk that came; milliseconds to wait before more is read. */
-  take(key: string, bytes: number): number {
-    return this.#down.take(key, bytes, this.#clock.now());
+  /** How what this task takes is paced; undefined = nothing limits it. */
+  taking(key: string): Pace | undefined {
+    return this.#down.pace(key);
   }
 
-  /** Milliseconds that the task still has to wait for what it took; who starts something new waits for them first. */
-  debt(key: string): number {
-    return this.#down.debt(key, this.#clock.now());
-  }
-
-  /** False when nothing limits what this task takes: then nobody need ask. */
-  limits(key: string): boolean {
-    return this.#down.quantum(key) !== Number.POSITIVE_INFINITY;
-  }
-
-  /**
-   * Told before bytes of a content go out; milliseconds to wait first, undefined = nothing limits them. Fair between
-   * contents, whoever takes them.
-   */
-  give(key: string, bytes: number): number | undefined {
-    return this.#up.bytesPerSecond === undefined ? undefined : this.#up.take(key, bytes, this.#clock.now());
+  /** How what goes out of a content is paced, fair between contents, whoever takes them; undefined = nothing limits it. */
+  giving(key: string): Pace | undefined {
+    return this.#up.pace(key);
   }
 }

@@ -7,7 +7,6 @@ import type { Clock } from '../base/clock.ts';
 import type { BufferPool } from '../io/buffers.ts';
 import { sameBytes, sha256 } from '../io/hash.ts';
 import type { PieceClient } from '../io/piece-client.ts';
-import { sleep } from '../io/sleep.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ParentAddress } from '../protocol/host.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
@@ -42,7 +41,6 @@ export class PieceFetch {
   readonly #parts: PieceFetchParts;
   readonly #key: string;
   readonly #queue: number;
-  readonly #throttle: (bytes: number) => number;
   readonly #onFresh: ((content: StoredContent, piece: PieceIndex, bytes: Uint8Array) => void) | undefined;
   #open = 0;
   #writing = 0;
@@ -62,7 +60,6 @@ export class PieceFetch {
     this.#onFresh = onFresh;
     this.#key = key;
     this.#queue = queue;
-    this.#throttle = (bytes) => parts.bandwidth.take(key, bytes);
   }
 
   /** Resolves with the milliseconds from the request to the last byte, the piece being on disk. Throws Faults. */
@@ -88,12 +85,8 @@ export class PieceFetch {
     const { content, piece, parent, signal } = job;
     const span = pieceSpan(content.shape, piece);
     try {
-      // Each request begins with a portion that nobody has asked the limit for: all at once would be a burst.
-      const debt = bandwidth.debt(this.#key);
-      if (debt > 0) await sleep(debt, signal);
       const since = clock.now();
-      const throttle = bandwidth.limits(this.#key) ? { throttle: this.#throttle } : {};
-      const options = { stallMs: job.stallMs, signal, ...throttle };
+      const options = { stallMs: job.stallMs, signal, pace: bandwidth.taking(this.#key) };
       await client.fetch(parent, contentPath(content.id), span, buffer, options);
       const millis = clock.now() - since;
       if (!sameBytes(sha256(buffer), job.digest)) {

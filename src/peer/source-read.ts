@@ -5,8 +5,7 @@
  */
 import type { BufferPool } from '../io/buffers.ts';
 import { sameBytes, sha256 } from '../io/hash.ts';
-import { FIRST_PORTION_BYTES, nextPortion } from '../io/portion.ts';
-import { sleep } from '../io/sleep.ts';
+import { turnOf } from '../io/pacer.ts';
 import { Fault } from '../protocol/faults.ts';
 import { namesBytes } from '../protocol/identity.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
@@ -191,20 +190,17 @@ class Pouring {
     return true;
   }
 
-  /** Fills the buffer, in portions that suit the limits where there are any; less than its length = the end. */
+  /** Fills the buffer, in the turns that limits give where there are any; less than its length = the end. */
   async #read(body: ByteStream, buffer: Buffer): Promise<void> {
-    const { bandwidth } = this.#parts;
     const { key, signal } = this.#job;
-    let portion = bandwidth.limits(key) ? FIRST_PORTION_BYTES : buffer.length;
+    const pace = this.#parts.bandwidth.taking(key);
     while (this.#filled < buffer.length) {
-      const part = buffer.subarray(this.#filled, this.#filled + portion);
-      const filled = await body.fill(part);
+      const left = buffer.length - this.#filled;
+      const portion = pace === undefined ? left : await turnOf(pace, left, signal);
+      const filled = await body.fill(buffer.subarray(this.#filled, this.#filled + portion));
       this.#filled += filled;
       this.#position += filled;
-      const wait = bandwidth.take(key, filled);
-      if (wait > 0) await sleep(wait, signal);
-      if (filled < part.length) return;
-      portion = nextPortion(portion, wait, buffer.length);
+      if (filled < portion) return;
     }
   }
 

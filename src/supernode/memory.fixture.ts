@@ -130,7 +130,7 @@ export function supernodeInMemory(options: {
     ...{ store, clock, openSource, log: silentLog, events: swarms, ...ALONE, hosts: NO_HOSTS },
     pool: new BufferPool({ budgetBytes: 16 * 1024 * 1024 }),
     secret: Buffer.from('a secret of the tests, 32 characters'),
-    take: () => 0,
+    turn: async (most) => most,
     delay: async () => undefined,
     random: () => 0.5,
     unique: () => `unique${uniques++}`,

@@ -1,11 +1,11 @@
 /** The supernode as a list of its parts, and the order in which they start and stop. */
 import type { Clock } from '../base/clock.ts';
 import { Random } from '../base/random.ts';
-import { RateTree } from '../base/rate-tree.ts';
 import { ApiServer } from '../io/api-server.ts';
 import { BufferPool } from '../io/buffers.ts';
 import { randomHex } from '../io/hash.ts';
 import type { Log } from '../io/log.ts';
+import { Pacer } from '../io/pacer.ts';
 import { PieceServer } from '../io/piece-server.ts';
 import { acceptSessions, type SessionAcceptor } from '../io/session.ts';
 import { sleep } from '../io/sleep.ts';
@@ -73,7 +73,7 @@ export async function startSupernode(
   const s3 = await s3BehindOf(settings);
   const home = await openHome(settings.homeDir ?? defaultHome(), settings.clusterSecretFile);
   const address = settings.advertiseIP ?? firstAddress();
-  const rates = new RateTree(rateOf(settings));
+  const rates = new Pacer(rateOf(settings), clock);
   const sources = createSources(sourcesOf(settings, clock));
   let cache: Cache | undefined;
   const store = await openDiskStore({
@@ -84,7 +84,6 @@ export async function startSupernode(
     onError: (fault) => log.warn({ fault }, 'the store has trouble'),
     onEvicted: (content) => cache?.forget(content),
   });
-  const give = (bytes: number): number => rates.take('sent', bytes, clock.now());
   const pieceServer = new PieceServer({
     locate: (id: ContentId) => {
       const stored = store.find(id);
@@ -93,7 +92,7 @@ export async function startSupernode(
     slots: SLOTS,
     queueLimit: QUEUE_LIMIT,
     log,
-    ...(rates.bytesPerSecond === undefined ? {} : { give }),
+    pace: () => rates.pace('sent'),
   });
   const downloadPort = await pieceServer
     .listen(settings.bindAddress, settings.downloadPort)
@@ -118,7 +117,8 @@ export async function startSupernode(
   const site = { idc: settings.idc ?? '', location: settings.location ?? '', machine: await machineName() };
   const swarms = new Swarms({ hosts, loop, clock, seedSite: site, seedUpBytesPerSecond: rates.bytesPerSecond });
   const elsewhere = createElsewhere({
-    ...{ clock, log, secret: home.secret, here: { ip: address, port: downloadPort }, redis, give },
+    ...{ clock, log, secret: home.secret, here: { ip: address, port: downloadPort }, redis },
+    turn: (most, signal) => rates.turn('sent', most, signal),
     s3,
     holdings: (content) => swarms.holdings(content),
   });
@@ -144,7 +144,7 @@ export async function startSupernode(
       elsewhere.admit(request);
       return sources.open({ ...request, stallMs: settings.sourceStallTime });
     },
-    take: rates.bytesPerSecond === undefined ? undefined : (bytes) => rates.take('read', bytes, clock.now()),
+    turn: rates.bytesPerSecond === undefined ? undefined : (most, signal) => rates.turn('read', most, signal),
     delay: (ms) => sleep(ms),
     random: Math.random,
     unique: () => randomHex(8),

@@ -116,7 +116,7 @@ export function cacheLab(
     log: silentLog,
     secret: Buffer.from('a secret of the tests, 32 characters'),
     openSource: source.open,
-    take: () => 0,
+    turn: async (most) => most,
     delay: async () => undefined,
     random: () => 0.5,
     unique: () => `unique${uniques++}`,

@@ -31,8 +31,8 @@ export type CacheParts = KnownParts & {
   readonly clock: Clock;
   readonly log: Log;
   readonly openSource: (request: SourceRequest) => Promise<SourceAnswer>;
-  /** Milliseconds to wait after so many bytes from a source; undefined = there is no limit. */
-  readonly take: ((bytes: number) => number) | undefined;
+  /** Resolves with how many of so many bytes may be read from a source, when it is their turn; undefined = there is no limit. */
+  readonly turn: ((mostBytes: number, signal?: AbortSignal) => Promise<number>) | undefined;
   readonly delay: (ms: number) => Promise<void>;
   readonly random: () => number;
   readonly unique: () => string;

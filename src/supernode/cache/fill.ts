@@ -7,7 +7,6 @@ import { backoffMs } from '../../base/backoff.ts';
 import { restMs } from '../../io/attempts.ts';
 import type { BufferPool } from '../../io/buffers.ts';
 import { DigestBuilder, digestAlgorithmOf, sameBytes, sha256 } from '../../io/hash.ts';
-import { FIRST_PORTION_BYTES, nextPortion } from '../../io/portion.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { type ContentShape, pieceCount } from '../../protocol/piece.ts';
 import type { Digest, SourceFacts } from '../../protocol/task.ts';
@@ -23,8 +22,8 @@ export type FillParts = {
   readonly pool: BufferPool;
   /** Reads from this byte on, if the content is still the one of the facts. */
   readonly reopen: (start: number, facts: SourceFacts) => Promise<BodyAnswer>;
-  /** Milliseconds to wait after so many bytes; undefined = there is no limit. */
-  readonly take: ((bytes: number) => number) | undefined;
+  /** Resolves with how many of so many bytes may be read, when it is their turn; undefined = there is no limit. */
+  readonly turn: ((mostBytes: number, signal: AbortSignal) => Promise<number>) | undefined;
   readonly delay: (ms: number) => Promise<void>;
   readonly random: () => number;
   readonly signal: AbortSignal;
@@ -127,19 +126,15 @@ export class Fill {
     return length === null ? pieceSize : Math.max(0, Math.min(pieceSize, length - piece * pieceSize));
   }
 
-  /** Fills the buffer, in portions that suit the limit where there is one; less than its length = the end. */
+  /** Fills the buffer, in the turns that the limit gives where there is one; less than its length = the end. */
   async #read(body: ByteStream, buffer: Buffer): Promise<number> {
-    const { take, delay } = this.#parts;
-    if (take === undefined) return body.fill(buffer);
-    let portion = FIRST_PORTION_BYTES;
+    const { turn, signal } = this.#parts;
+    if (turn === undefined) return body.fill(buffer);
     for (let at = 0; ; ) {
-      const part = buffer.subarray(at, Math.min(buffer.length, at + portion));
-      const filled = await body.fill(part);
+      const portion = await turn(buffer.length - at, signal);
+      const filled = await body.fill(buffer.subarray(at, at + portion));
       at += filled;
-      const wait = take(filled);
-      if (wait > 0) await delay(wait);
-      if (filled < part.length || at === buffer.length) return at;
-      portion = nextPortion(portion, wait, buffer.length);
+      if (filled < portion || at === buffer.length) return at;
     }
   }
 

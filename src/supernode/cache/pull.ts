@@ -6,6 +6,7 @@
 import type { BufferPool } from '../../io/buffers.ts';
 import { sameBytes, sha256 } from '../../io/hash.ts';
 import type { Log } from '../../io/log.ts';
+import { inTurns } from '../../io/pacer.ts';
 import { sleep } from '../../io/sleep.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { PieceIndex } from '../../protocol/ids.ts';
@@ -20,8 +21,8 @@ export type PullParts = {
   readonly source: ContentTier;
   readonly pool: BufferPool;
   readonly log: Log;
-  /** Milliseconds to wait after so many bytes. */
-  readonly take: ((bytes: number) => number) | undefined;
+  /** Resolves with how many of so many bytes may be moved, when it is their turn; undefined = there is no limit. */
+  readonly turn: ((mostBytes: number, signal?: AbortSignal) => Promise<number>) | undefined;
   readonly signal: AbortSignal;
   readonly held: (piece: PieceIndex) => void;
 };
@@ -146,7 +147,7 @@ class Round {
     const { shape } = this.#entry;
     const { start } = pieceSpan(shape, run[0] ?? 0);
     const { end } = pieceSpan(shape, run.at(-1) ?? 0);
-    const { pool, signal, take } = this.#parts;
+    const { pool, signal, turn } = this.#parts;
     const buffer = await pool.acquire(end - start, signal);
     try {
       const keeping = new Keeping(run, (piece) => {
@@ -156,8 +157,7 @@ class Round {
       const arrived = (bytes: number): void => keeping.upTo((piece) => pieceSpan(shape, piece).end <= start + bytes);
       try {
         await tier.read(this.#entry, { start, end }, buffer, { signal, arrived });
-        const wait = take?.(end - start) ?? 0;
-        if (wait > 0) await sleep(wait, signal);
+        if (turn !== undefined) await inTurns(end - start, (left) => turn(left, signal), signal);
         arrived(end - start);
       } finally {
         // The buffer is theirs until then, and what came before a read broke is of use.

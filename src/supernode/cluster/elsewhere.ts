@@ -35,8 +35,8 @@ export type ElsewhereParts = {
   readonly redis?: RecordKeeper | undefined;
   /** The store behind; absent = none. */
   readonly s3?: S3Behind | undefined;
-  /** Milliseconds to wait after so many bytes were sent. */
-  readonly give: (bytes: number) => number;
+  /** Resolves with how many of so many bytes may be sent, when it is their turn. */
+  readonly turn: (mostBytes: number, signal: AbortSignal) => Promise<number>;
 };
 
 /** What is needed to open the store behind: `s3://BUCKET/PREFIX`, and where buckets are. */
@@ -86,7 +86,7 @@ export function createElsewhere(parts: ElsewhereParts): Elsewhere {
   };
 }
 
-function openBehind(s3: S3Behind, { clock, log, secret, give }: ElsewhereParts) {
+function openBehind(s3: S3Behind, { clock, log, secret, turn }: ElsewhereParts) {
   const bucket = new S3Bucket({ ...s3, wallNow: () => clock.wall(), stallMs: S3_STALL_MS });
   const store = new S3Store({ bucket, secret, log, now: () => clock.now(), patienceMs: s3.patienceMs });
   const { partBytes } = s3;
@@ -97,7 +97,7 @@ function openBehind(s3: S3Behind, { clock, log, secret, give }: ElsewhereParts) 
     pool,
     log,
     random: Math.random,
-    take: give,
+    turn,
     ...(partBytes === undefined ? {} : { partBytes }),
   });
   const close = async (): Promise<void> => {

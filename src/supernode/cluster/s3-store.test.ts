@@ -35,7 +35,7 @@ function supernode(beside?: CacheLab, endpoint = s3.endpoint): Supernode {
     here: { ip: '127.0.0.1', port: 1 },
     holdings: () => [],
     s3: { url: 's3://contents/df', settings: { endpoint }, env: ENV, partBytes: 300_000, patienceMs: 60_000 },
-    give: () => 0,
+    turn: async (most) => most,
   });
   open.push(elsewhere);
   const [events] = elsewhere.listeners;

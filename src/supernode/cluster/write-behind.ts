@@ -6,7 +6,7 @@ import type { Backoff } from '../../base/backoff.ts';
 import { withAttempts } from '../../io/attempts.ts';
 import type { BufferPool } from '../../io/buffers.ts';
 import type { Log } from '../../io/log.ts';
-import { sleep } from '../../io/sleep.ts';
+import { inTurns } from '../../io/pacer.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { ContentId } from '../../protocol/ids.ts';
 import { MAX_S3_PARTS, type S3Bucket, type S3Part } from '../../source/s3-bucket.ts';
@@ -23,7 +23,7 @@ export type WriteBehindParts = {
   readonly log: Log;
   readonly random: () => number;
   /** Milliseconds to wait after so many bytes. */
-  readonly take: (bytes: number) => number;
+  readonly turn: (mostBytes: number, signal: AbortSignal) => Promise<number>;
   readonly partBytes?: number;
   readonly backoff?: Backoff;
 };
@@ -158,14 +158,14 @@ export class WriteBehind implements CacheEvents {
     to: number,
     put: (data: Uint8Array) => Promise<T>,
   ): Promise<T> {
-    const { pool, take } = this.#parts;
+    const { pool, turn } = this.#parts;
     const { signal } = this.#stop;
     if (from === to) return this.#again(() => put(new Uint8Array(0)));
     const buffer = await pool.acquire(to - from, signal);
     try {
       await stored.read(from, buffer);
       return await this.#again(async () => {
-        await sleep(take(buffer.length), signal);
+        await inTurns(buffer.length, (left) => turn(left, signal), signal);
         return put(buffer);
       });
     } finally {
