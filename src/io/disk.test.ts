@@ -15,7 +15,6 @@ import {
   loadJson,
   openForRead,
   openForUpdate,
-  readAt,
   readBootId,
   readSmall,
   removeFile,
@@ -24,8 +23,8 @@ import {
   saveJson,
   stampAt,
   stampOf,
-  writeAt,
 } from './disk.ts';
+import { readAt, writeAt } from './file-bytes.ts';
 import { LockFile } from './lock-file.ts';
 import { LazyFile, OpenFiles } from './open-files.ts';
 

@@ -1,5 +1,5 @@
 /**
- * The door to the disk: positional reads and writes, atomic saves, free space. Every error leaves as a Fault with one
+ * The door to the disk: opening, looking, atomic saves, free space; `file-bytes.ts` reads and writes. Every error leaves as a Fault with one
  * line that says what to do, so that nobody above knows errno; who must tell two errors apart asks `errnoOf`.
  *
  * The calls are Node's callback functions, wrapped once: FileHandle costs an object and two promises more per call.
@@ -13,9 +13,6 @@ const { O_CREAT, O_RDONLY, O_RDWR } = fs.constants;
 /** The process's umask is taken off by the kernel. */
 const FILE_MODE = 0o644;
 const SECRET_MODE = 0o600;
-const WRITE_BYTES = 512 * 1024;
-/** So much goes into the page cache in some 30 µs. */
-const SMALL_WRITE_BYTES = 128 * 1024;
 
 const promptness = new Promptness();
 
@@ -109,41 +106,6 @@ export function openForRead(path: string): Promise<number> {
 
 export function closeFile(fd: number, path: string): Promise<void> {
   return diskCall<void>('close', path, (done) => fs.close(fd, (error) => done(error ?? null)));
-}
-
-/** Fills `into` from `position` on; less only at the end of the file. Returns the bytes read. */
-export async function readAt(fd: number, into: Uint8Array, position: number, path: string): Promise<number> {
-  let read = 0;
-  while (read < into.length) {
-    const at = read;
-    const got = await diskCall<number>('read', path, (done) =>
-      fs.read(fd, into, at, into.length - at, position + at, done),
-    );
-    if (got === 0) break;
-    read += got;
-  }
-  return read;
-}
-
-/**
- * Writes all of `data`, a portion at a time: one call with megabytes makes the kernel look for page cache in huge blocks,
- * which cost a virtual machine ten times the CPU of the write itself, and leaves no CPU cache for its user.
- */
-export function writeAt(fd: number, data: Uint8Array, position: number, path: string): Promise<void> {
-  const start = (done: Done<void>) => {
-    const from = (at: number): void => {
-      const bytes = Math.min(WRITE_BYTES, data.length - at);
-      fs.write(fd, data, at, bytes, position + at, (error, written) => {
-        if (error !== null || at + written >= data.length) done(error);
-        else from(at + written);
-      });
-    };
-    from(0);
-  };
-  const here = () => {
-    for (let at = 0; at < data.length; ) at += fs.writeSync(fd, data, at, data.length - at, position + at);
-  };
-  return diskCall('write', path, start, data.length <= SMALL_WRITE_BYTES ? here : undefined);
 }
 
 export function truncateFile(fd: number, length: number, path: string): Promise<void> {

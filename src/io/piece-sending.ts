@@ -7,7 +7,8 @@ import type { Log } from './log.ts';
 import type { Pace } from './pacer.ts';
 import type { Servable } from './servable.ts';
 
-const BUFFER_BYTES = 1024 * 1024;
+/** Also what a file is read by in the calling thread. */
+const BUFFER_BYTES = 512 * 1024;
 const MAX_FREE_BUFFERS = 32;
 
 /** Shared by all servers of the process; at most one buffer per answer being sent is out. */

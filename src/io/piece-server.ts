@@ -1,5 +1,5 @@
 /**
- * Serves held pieces to children by plain HTTP, so that curl can read one too. Bytes go from the store into pooled 1 MiB
+ * Serves held pieces to children by plain HTTP, so that curl can read one too. Bytes go from the store into pooled
  * buffers and out by `write` with its callback: streams cost up to five times the CPU for the same bytes. A content is
  * acquired for as long as it is being sent.
  */

@@ -27,6 +27,20 @@ test('an operation that took long sends the next ones elsewhere for a while, eac
   expect(promptness.here).toBe(true);
 });
 
+test('operations that took somewhat long again and again do so, too', () => {
+  let now = 0;
+  const promptness = new Promptness(() => now);
+  const take = (...millis: number[]) => {
+    for (const ms of millis)
+      promptness.run(() => {
+        now += ms;
+      });
+    return promptness.here;
+  };
+  expect(take(6, 6, 1, 6, 6)).toBe(true);
+  expect(take(6)).toBe(false);
+});
+
 test('what an operation throws comes out, and its time counts all the same', () => {
   let now = 0;
   const promptness = new Promptness(() => now);

@@ -4,7 +4,7 @@
  * lift goes: pieces that came in any order reach the disk in runs as long as what waits allows. Invariant: a write is
  * overtaken by others only until the lift has passed once over the file.
  */
-import { writeAt } from './disk.ts';
+import { writeAt } from './file-bytes.ts';
 
 type Waiting = {
   readonly fd: number;

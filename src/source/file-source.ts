@@ -3,7 +3,8 @@
  * stamp, looked at again when the last byte was read, so a file that is written meanwhile is another content.
  */
 import { openAllowed } from '../io/allowed-file.ts';
-import { closeFile, readAt, type Stamp, stampOf } from '../io/disk.ts';
+import { closeFile, type Stamp, stampOf } from '../io/disk.ts';
+import { readAt } from '../io/file-bytes.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { SourceFacts } from '../protocol/task.ts';
 import { IteratedBytes } from './byte-stream.ts';

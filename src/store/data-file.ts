@@ -9,7 +9,8 @@
  * While our own writes are on their way the times mean nothing, and only the file's identity is compared; a content in
  * that state has not been handed out.
  */
-import { readAt, removeFile, rename, type Stamp, setChangeTime, stampAt, stampOf, truncateFile } from '../io/disk.ts';
+import { removeFile, rename, type Stamp, setChangeTime, stampAt, stampOf, truncateFile } from '../io/disk.ts';
+import { readAt } from '../io/file-bytes.ts';
 import { copyFile, type HandOverWay, handOverFile, ownMode } from '../io/hand-over.ts';
 import { LazyFile, type OpenFiles } from '../io/open-files.ts';
 import { WriteLine } from '../io/write-line.ts';
