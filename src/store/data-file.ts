@@ -75,9 +75,11 @@ export class DataFile {
    * be anything. Looked at after the read, because the times move before the bytes do.
    */
   async read(offset: number, into: Uint8Array, epoch: number): Promise<number | undefined> {
-    return this.#use(async (fd) => {
+    return this.#open(async (fd) => {
+      // A look before tells nothing that the one afterwards does not, once there is a stamp to compare with.
+      if (this.#stamp === undefined && !this.#look(fd)) return AGAIN;
       const read = await readAt(fd, into, offset, this.#file.path);
-      this.#look(fd);
+      if (!this.#look(fd)) return AGAIN;
       return epoch === this.#epoch ? read : undefined;
     });
   }
@@ -148,7 +150,9 @@ export class DataFile {
   async #change(work: (fd: number) => Promise<void>): Promise<number> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       if (this.#detaching !== undefined) await this.#detaching;
-      const done = await this.#use(async (fd) => {
+      const done = await this.#open(async (fd) => {
+        // While another write of ours is on its way the times mean nothing, and the file is not shared or would not be written.
+        if (this.#writes === 0 && !this.#look(fd)) return AGAIN;
         if (this.#detaching !== undefined || (this.shared && this.#writes === 0)) return undefined;
         const epoch = this.#epoch;
         await this.#writing(fd, () => work(fd));
@@ -191,9 +195,14 @@ export class DataFile {
     this.#changed();
   }
 
-  async #use<T>(work: (fd: number) => Promise<T | typeof AGAIN>): Promise<T> {
+  /** With a look at first. */
+  #use<T>(work: (fd: number) => Promise<T | typeof AGAIN>): Promise<T> {
+    return this.#open(async (fd) => (this.#look(fd) ? work(fd) : AGAIN));
+  }
+
+  async #open<T>(work: (fd: number) => Promise<T | typeof AGAIN>): Promise<T> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const result = await this.#files.use(this.#file, async (fd) => (this.#look(fd) ? work(fd) : AGAIN));
+      const result = await this.#files.use(this.#file, work);
       if (result !== AGAIN) return result;
       await this.#files.forget(this.#file);
     }
