@@ -23,10 +23,10 @@ it.each([0, 1, 128 * 1024, 512 * 1024, 512 * 1024 + 1, 1_300_000])('%i bytes com
   await closeFile(fd, path);
 });
 
-it('lets others have their turn between the portions of a large write', async () => {
+it('lets others have their turn between the parts of a large write', async () => {
   const fd = await openForUpdate(path);
   const order: string[] = [];
-  const written = writeAt(fd, Buffer.alloc(2 * 1024 * 1024), 0, path).then(() => order.push('written'));
+  const written = writeAt(fd, Buffer.alloc(6 * 1024 * 1024), 0, path).then(() => order.push('written'));
   setImmediate(() => order.push('turn'));
   await written;
   expect(order).toEqual(['turn', 'written']);

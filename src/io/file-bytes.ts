@@ -1,6 +1,6 @@
 /**
  * Reading and writing open files at a position. What the kernel takes or gives from its memory is done in the calling thread, half a
- * megabyte at a time: a turn of the thread pool for the same costs up to half of the copy in CPU, and a writer twice. Invariant: the
+ * megabyte per call: a turn of the thread pool for the same costs up to half of the copy in CPU, and a writer twice. Invariant: the
  * calling thread waits for no disk but to find out that it is slow; then all goes to the pool for a while.
  */
 import fs from 'node:fs';
@@ -9,6 +9,8 @@ import { Promptness } from './promptness.ts';
 
 /** Copied in some 200 µs. */
 const PORTION_BYTES = 512 * 1024;
+/** So much is written before others have their turn: what takes several turns stays in memory for longer. */
+const TURN_BYTES = 4 * PORTION_BYTES;
 /** So much goes into the page cache in some 30 µs. */
 const SMALL_BYTES = 128 * 1024;
 
@@ -41,7 +43,7 @@ function readHere(work: () => number, path: string): number {
 }
 
 /**
- * Writes all of `data`, a portion at a time, others having their turn in between: one call with megabytes makes the kernel look for page
+ * Writes all of `data`, a portion at a time, others having their turn now and then: one call with megabytes makes the kernel look for page
  * cache in huge blocks, which cost a virtual machine ten times the CPU of the write itself, and leaves no CPU cache for its user.
  */
 export function writeAt(fd: number, data: Uint8Array, position: number, path: string): Promise<void> {
@@ -50,7 +52,7 @@ export function writeAt(fd: number, data: Uint8Array, position: number, path: st
     const fail = (error: unknown) => reject(diskFault(error, 'write', path));
     const wrote = (at: number): void => {
       if (at >= data.length) resolve();
-      else if (promptness.here) setImmediate(write, at);
+      else if (promptness.here && at % TURN_BYTES === 0) setImmediate(write, at);
       else write(at);
     };
     const write = (at: number): void => {
