@@ -143,7 +143,12 @@ export function writeAt(fd: number, data: Uint8Array, position: number, path: st
   const here = () => {
     for (let at = 0; at < data.length; ) at += fs.writeSync(fd, data, at, data.length - at, position + at);
   };
-  return diskCall('write', path, start, data.length <= SMALL_WRITE_BYTES ? here : undefined);
+  return diskCall('write', path, start, writesHere(data.length) ? here : undefined);
+}
+
+/** A write of so many bytes is done in this thread, which does nothing else meanwhile. */
+export function writesHere(bytes: number): boolean {
+  return bytes <= SMALL_WRITE_BYTES && promptness.here;
 }
 
 export function truncateFile(fd: number, length: number, path: string): Promise<void> {
@@ -333,16 +338,4 @@ export async function saveOnce(path: string, text: string): Promise<string> {
   );
   await unless('EEXIST', undefined, made);
   return (await readSmall(path))?.toString('utf8').trim() ?? '';
-}
-
-const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
-
-/** Names this run of the machine's kernel; undefined where the system does not tell. */
-export async function readBootId(): Promise<string | undefined> {
-  try {
-    return (await readSmall(BOOT_ID_FILE))?.toString('ascii').trim();
-  } catch {
-    // Not readable is not told; the caller then trusts nothing from before.
-    return undefined;
-  }
 }
