@@ -13,11 +13,12 @@ import { Fault } from '../protocol/faults.ts';
 import { parseDigest } from '../protocol/identity.ts';
 import { type Descriptor, parseImageManifest } from '../protocol/oci/image-manifest.ts';
 import type { Digest } from '../protocol/task.ts';
+import { HEAD_TIMEOUT_MS } from './answer-limits.ts';
 import { factsOf } from './direct-read.ts';
 import { credentialOf, type Exchange } from './exchange.ts';
 import { type Asker, Grants } from './grants.ts';
 import { CONDITIONAL_HEADERS, headerOf, RANGE_HEADERS, withHeader, without } from './headers.ts';
-import { HEAD_TIMEOUT_MS, type Watch } from './pass-through.ts';
+import type { Watch } from './pass-through.ts';
 import type { OwnCredentials } from './registry/own-credentials.ts';
 
 /** Larger manifests pass through unread; registries allow 4 MiB. */

@@ -10,6 +10,7 @@ import { sleep } from '../io/sleep.ts';
 import { parseContentRange, printRange } from '../protocol/byte-range.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { Digest, SourceFacts } from '../protocol/task.ts';
+import { endWhenStalled } from './answer-limits.ts';
 import type { Exchange } from './exchange.ts';
 import { CONDITIONAL_HEADERS, headerOf, RANGE_HEADERS, withHeader, without } from './headers.ts';
 import type { Sent } from './outlet.ts';
@@ -133,7 +134,7 @@ export class DirectRead {
     const { stallMs, sizeBytes } = this.#options;
     let position = answer.statusCode === 206 ? at : 0;
     const stop = Math.min(end ?? Number.POSITIVE_INFINITY, sizeBytes ?? Number.POSITIVE_INFINITY);
-    answer.setTimeout(stallMs, () => answer.destroy(new Fault('source-unreachable', 'the source stalls')));
+    endWhenStalled(answer, stallMs);
     for await (const part of answer as AsyncIterable<Buffer>) {
       const from = Math.max(0, at - position);
       const to = Math.min(part.length, stop - position);

@@ -23,6 +23,7 @@ export type FrontOptions = {
   /** Own paths; undefined = it is none of them. */
   readonly own: (path: string) => OwnPage | undefined;
   readonly tls?: { readonly cert: string; readonly key: string };
+  readonly maxConnections?: number;
 };
 
 export type OwnPage = { readonly status: number; readonly body: object | string };
@@ -31,6 +32,13 @@ const HEADERS_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 75_000;
 const MAX_HEADER_BYTES = 64 * 1024;
 const MAX_HEADER_LINES = 500;
+/** Of all clients together; one more is closed at once. */
+const MAX_CONNECTIONS = 10_000;
+/** Everything else that is no request is a bad one. */
+const CLIENT_ERRORS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
 
 export class Front {
   readonly #options: FrontOptions;
@@ -61,10 +69,12 @@ export class Front {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
-    this.#server.on('clientError', (_, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request';
+      if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       else socket.destroy();
     });
+    this.#server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   }
 
   /** Resolves with the port. Faults: port-in-use, usage. */

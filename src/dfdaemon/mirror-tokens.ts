@@ -19,8 +19,8 @@ import {
   tokenChallenge,
   tokenUrl,
 } from '../protocol/oci/challenge.ts';
+import { HEAD_TIMEOUT_MS } from './answer-limits.ts';
 import { allOf, type HeaderLines, headerOf, withHeader, without } from './headers.ts';
-import { HEAD_TIMEOUT_MS } from './pass-through.ts';
 import { mirrorTarget, type Upstream, type UpstreamTable } from './registry/upstreams.ts';
 import type { Origin } from './targets.ts';
 import type { TokenDesk } from './token-desk.ts';

@@ -6,6 +6,7 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 
+import { BODY_STALL_MS, endWhenStalled, HEAD_TIMEOUT_MS } from './answer-limits.ts';
 import type { Exchange } from './exchange.ts';
 import { endToEnd, headerOf, pairs, without } from './headers.ts';
 import { authorized, type OwnCredentials } from './registry/own-credentials.ts';
@@ -16,9 +17,6 @@ export type Passing = { readonly client: UpstreamClient; readonly own: OwnCreden
 /** Sees the answer before it is relayed: to learn from it. */
 export type Watch = (answer: IncomingMessage) => void;
 
-/** A target that answers a reading request with nothing for so long counts as gone. Milliseconds. */
-export const HEAD_TIMEOUT_MS = 60_000;
-const BODY_STALL_MS = 60_000;
 /** Clients of HTTP/1.0 know no chunks, and nothing after them. */
 const TRAILER = new Set(['trailer']);
 
@@ -76,7 +74,7 @@ export async function relay(answer: IncomingMessage, response: ServerResponse, e
   const chunks = response.req.httpVersion !== '1.0';
   const lines = chunks ? answerLines(answer, exchange) : without(answerLines(answer, exchange), TRAILER);
   response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', lines);
-  answer.setTimeout(BODY_STALL_MS, () => answer.destroy());
+  endWhenStalled(answer, BODY_STALL_MS);
   await new Promise<void>((resolve) => {
     response.once('close', () => {
       if (!answer.complete) answer.destroy();

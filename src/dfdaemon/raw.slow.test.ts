@@ -49,9 +49,9 @@ test.each([
   expect(world.registry.seen).toHaveLength(before);
 });
 
-test('headers without end are refused', async () => {
+test('headers without end are refused by name', async () => {
   const lines = 'X-Long: '.padEnd(70_000, 'a');
-  expect(await exchange(`GET /v2/a HTTP/1.1\r\n${HEAD}${lines}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 4(00|31) /);
+  expect(await exchange(`GET /v2/a HTTP/1.1\r\n${HEAD}${lines}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);
 });
 
 test('the target of an absolute request counts, and not what Host says', async () => {

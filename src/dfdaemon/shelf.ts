@@ -65,6 +65,7 @@ export class Shelf {
   #again(key: string): Entry | undefined {
     const entry = this.#idle.get(key);
     if (entry === undefined) return undefined;
+    // One without readers is released when it leaves the idle ones; this one has found a reader.
     entry.readers++;
     this.#idle.delete(key);
     entry.readers--;

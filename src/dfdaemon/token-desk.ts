@@ -9,9 +9,9 @@ import type { Clock } from '../base/clock.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { sha256Hex } from '../io/hash.ts';
 import { parseChallenges, parseTokenAnswer, tokenChallenge } from '../protocol/oci/challenge.ts';
+import { HEAD_TIMEOUT_MS, smallBody, wholeOf } from './answer-limits.ts';
 import { credentialOf, type Exchange } from './exchange.ts';
 import { allOf, endToEnd, headerOf, withHeader } from './headers.ts';
-import { HEAD_TIMEOUT_MS } from './pass-through.ts';
 import type { CredentialPolicy } from './registry/upstreams.ts';
 import type { UpstreamClient } from './upstream-client.ts';
 
@@ -71,7 +71,7 @@ export class TokenDesk {
     if (!this.isToken(url)) return false;
     if (request.method === 'GET') await this.give(response, exchange);
     else if (request.method === 'POST' && Number(request.headers['content-length'] ?? MAX_BYTES) < MAX_BYTES)
-      await this.give(response, { ...exchange, form: await bodyOf(request) });
+      await this.give(response, { ...exchange, form: await wholeOf(request, MAX_BYTES) });
     else return false;
     return true;
   }
@@ -107,7 +107,7 @@ export class TokenDesk {
           ...{ headers, trust, origin, headTimeoutMs: HEAD_TIMEOUT_MS },
           ...(form === undefined ? {} : { body: form }),
         });
-        const body = await bodyOf(answer);
+        const body = await smallBody(answer, MAX_BYTES);
         const status = answer.statusCode ?? 502;
         const whole = { status, message: answer.statusMessage ?? '', lines: endToEnd(answer.rawHeaders), body };
         const token = status === 200 ? parseTokenAnswer(body.toString('utf8')) : undefined;
@@ -134,17 +134,6 @@ function withLife(answer: Answer, seconds: number, wallNow: number): Answer {
 
 function placeOf(url: URL): string {
   return `${url.origin}${url.pathname}`;
-}
-
-async function bodyOf(answer: IncomingMessage): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of answer as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes > MAX_BYTES) throw new Error('the auth server sends too much');
-    parts.push(part);
-  }
-  return Buffer.concat(parts);
 }
 
 /** At most so many at once, first come, first served. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Fault } from '../protocol/faults.ts';
+import { readBootId } from './boot-id.ts';
 import {
   closeFile,
   diskFault,
@@ -15,7 +16,6 @@ import {
   loadJson,
   openForRead,
   openForUpdate,
-  readBootId,
   readSmall,
   removeFile,
   removeTree,

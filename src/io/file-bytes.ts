@@ -19,6 +19,15 @@ const reads = new Promptness();
 const writes = new Promptness();
 const smallWrites = new Promptness();
 
+/** A write of so many bytes is done in this thread, which does nothing else meanwhile. */
+export function writesHere(bytes: number): boolean {
+  return promptnessFor(bytes).here;
+}
+
+function promptnessFor(bytes: number): Promptness {
+  return bytes <= SMALL_BYTES ? smallWrites : writes;
+}
+
 /** Fills `into` from `position` on; less only at the end of the file. Returns the bytes read. */
 export async function readAt(fd: number, into: Uint8Array, position: number, path: string): Promise<number> {
   let read = 0;
@@ -47,7 +56,7 @@ function readHere(work: () => number, path: string): number {
  * cache in huge blocks, which cost a virtual machine ten times the CPU of the write itself, and leaves no CPU cache for its user.
  */
 export function writeAt(fd: number, data: Uint8Array, position: number, path: string): Promise<void> {
-  const promptness = data.length <= SMALL_BYTES ? smallWrites : writes;
+  const promptness = promptnessFor(data.length);
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => reject(diskFault(error, 'write', path));
     const wrote = (at: number): void => {

@@ -1,7 +1,7 @@
 /** What a program can know of the host that it runs on. */
 import { hostname, networkInterfaces, userInfo } from 'node:os';
 import { type HostId, parseHostId } from '../protocol/ids.ts';
-import { readBootId } from './disk.ts';
+import { readBootId } from './boot-id.ts';
 import { sha256Hex } from './hash.ts';
 
 /** For people; never empty. */

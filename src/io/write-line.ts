@@ -1,10 +1,12 @@
 /**
  * The writes of one file, one after the other. A file system lets one writer at a time into a file anyway and the others
  * spin for its lock, so a line costs no speed and saves their CPU. The next write is the first one behind the last, as a
- * lift goes: pieces that came in any order reach the disk in runs as long as what waits allows. Invariant: a write is
- * overtaken by others only until the lift has passed once over the file.
+ * lift goes: pieces that came in any order reach the disk in runs as long as what waits allows. A write that keeps this thread
+ * busy has a turn of the event loop for itself: what goes to others in the turn that brought the piece goes first, and who asks
+ * meanwhile waits for one write and not for all. Invariant: a write is overtaken by others only until the lift has passed once
+ * over the file.
  */
-import { writeAt } from './file-bytes.ts';
+import { writeAt, writesHere } from './file-bytes.ts';
 
 type Waiting = {
   readonly fd: number;
@@ -18,13 +20,16 @@ export type Write = typeof writeAt;
 
 export class WriteLine {
   readonly #write: Write;
+  readonly #here: (bytes: number) => boolean;
   readonly #waiting = new Set<Waiting>();
   #busy = false;
   /** Where the last write ended. */
   #end = 0;
 
-  constructor(write: Write = writeAt) {
+  /** `here`: whether a write of so many bytes keeps this thread busy. */
+  constructor(write: Write = writeAt, here = writesHere) {
     this.#write = write;
+    this.#here = here;
   }
 
   /** Writes that have not begun. */
@@ -36,20 +41,28 @@ export class WriteLine {
   write(fd: number, data: Uint8Array, position: number, path: string): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.add({ fd, data, position, path, settle: resolve });
-      if (!this.#busy) this.#next();
+      if (!this.#busy) this.#begin();
     });
   }
 
-  #next(): void {
+  #begin(): void {
     const next = this.#choose();
     this.#busy = next !== undefined;
+    if (next === undefined) return;
+    if (this.#here(next.data.length)) setImmediate(() => this.#next());
+    else this.#next();
+  }
+
+  #next(): void {
+    // Others may have come while it waited for its turn.
+    const next = this.#choose();
     if (next === undefined) return;
     this.#waiting.delete(next);
     const { fd, data, position, path, settle } = next;
     const work = this.#write(fd, data, position, path);
     this.#end = position + data.length;
     settle(work);
-    const done = () => this.#next();
+    const done = () => this.#begin();
     work.then(done, done);
   }
 

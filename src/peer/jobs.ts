@@ -66,10 +66,13 @@ export class Jobs {
   constructor(options: JobsOptions) {
     const { place, sink } = options;
     this.#options = options;
-    this.#fetch = new PieceFetch(options.parts, options.key, options.queue, (content, piece, bytes) => {
-      if (place.content !== content) return;
-      this.#digestOf(content)?.take(piece, bytes);
-      sink.onFresh(piece);
+    this.#fetch = new PieceFetch(options.parts, options.key, options.queue, {
+      onFresh: (content, piece) => {
+        if (place.content === content) sink.onFresh(piece);
+      },
+      onBytes: (content, piece, bytes) => {
+        if (place.content === content) this.#digestOf(content)?.take(piece, bytes);
+      },
     });
   }
 

@@ -38,16 +38,22 @@ function world(options: { budgetBytes: number; queue: number }) {
   const pool = new BufferPool({ budgetBytes: options.budgetBytes });
   const bandwidth = new Bandwidth({ down: undefined, up: undefined }, clock);
   const told: number[] = [];
-  const fetch = new PieceFetch({ client, pool, bandwidth, clock }, 'task', options.queue, (_, piece) =>
-    told.push(piece),
-  );
+  const fresh = Promise.withResolvers<void>();
+  const passed: { piece: number; right: boolean }[] = [];
+  const fetch = new PieceFetch({ client, pool, bandwidth, clock }, 'task', options.queue, {
+    onFresh: (_, piece) => {
+      told.push(piece);
+      fresh.resolve();
+    },
+    onBytes: (_, piece, bytes) => void passed.push({ piece, right: bytesOf(piece).equals(bytes) }),
+  });
   const run = (piece: number, change: Partial<PieceJob> = {}) =>
     fetch.run({
       ...{ content, piece, parent: { id: parentId as never, ip: '127.0.0.1', port: 1 } },
       ...{ digest: sha256(bytesOf(piece)), stallMs: 1000, signal: new AbortController().signal },
       ...change,
     });
-  return { run, pool, written, told, asked: () => asked };
+  return { run, pool, written, told, passed, fresh: fresh.promise, asked: () => asked };
 }
 
 async function quiet(): Promise<void> {
@@ -109,4 +115,16 @@ test('what is proved is told before it is written, and nothing else is', async (
   expect([told, written.map(({ piece }) => piece)]).toEqual([[1], [1]]);
   written[0]?.end();
   await running;
+});
+
+test('its bytes are passed on in a later turn, and before their memory is used again', async () => {
+  const { run, pool, written, passed, fresh } = world({ budgetBytes: 8 * PIECE, queue: 4 });
+  const running = run(1);
+  await fresh;
+  written[0]?.end();
+  expect(passed).toEqual([]);
+  expect(pool.outBytes).toBe(PIECE);
+  await running;
+  expect(passed).toEqual([{ piece: 1, right: true }]);
+  expect(pool.outBytes).toBe(0);
 });

@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import type { BufferPool } from '../io/buffers.ts';
 import { sameBytes, sha256 } from '../io/hash.ts';
 import type { PieceClient } from '../io/piece-client.ts';
+import { nextTurn } from '../io/turn.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ParentAddress } from '../protocol/host.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
@@ -37,27 +38,26 @@ export type PieceFetchParts = {
   readonly clock: Clock;
 };
 
+export type FetchListener = {
+  /** A piece can be read from now on. */
+  onFresh(content: StoredContent, piece: PieceIndex): void;
+  /** Its bytes, in a later turn: who reads it has them by then. Good until this returns. */
+  onBytes(content: StoredContent, piece: PieceIndex, bytes: Uint8Array): void;
+};
+
 export class PieceFetch {
   readonly #parts: PieceFetchParts;
   readonly #key: string;
   readonly #queue: number;
-  readonly #onFresh: ((content: StoredContent, piece: PieceIndex, bytes: Uint8Array) => void) | undefined;
+  readonly #listener: FetchListener | undefined;
   #open = 0;
   #writing = 0;
   #waiting: (() => void)[] = [];
 
-  /**
-   * `key` names the task among the host's rates; `queue` in pieces; `onFresh` is told of a piece that can be read from now on,
-   * and may use the bytes before it returns, and no longer.
-   */
-  constructor(
-    parts: PieceFetchParts,
-    key: string,
-    queue: number,
-    onFresh?: (content: StoredContent, piece: PieceIndex, bytes: Uint8Array) => void,
-  ) {
+  /** `key` names the task among the host's rates; `queue` in pieces. */
+  constructor(parts: PieceFetchParts, key: string, queue: number, listener?: FetchListener) {
     this.#parts = parts;
-    this.#onFresh = onFresh;
+    this.#listener = listener;
     this.#key = key;
     this.#queue = queue;
   }
@@ -103,12 +103,17 @@ export class PieceFetch {
     this.#writing++;
     try {
       const written = content.put(piece, digest, buffer);
-      this.#onFresh?.(content, piece, buffer);
-      await written;
+      this.#listener?.onFresh(content, piece);
+      await Promise.all([written, this.#pass(content, piece, buffer)]);
     } finally {
       this.#writing--;
       this.#wake();
     }
+  }
+
+  async #pass(content: StoredContent, piece: PieceIndex, buffer: Uint8Array): Promise<void> {
+    await nextTurn();
+    this.#listener?.onBytes(content, piece, buffer);
   }
 
   #wake(): void {

@@ -170,6 +170,8 @@ export class SupernodeLink {
     this.#requests.set(request, user);
     this.#pace();
     this.send({ type: 'open', request, ...message });
+    // Not at the end of the turn: somebody waits. Questions that are asked together still go together.
+    process.nextTick(() => this.#session?.sendNow());
   }
 
   /** Nothing more for this user. What he had not left he leaves: else the supernode would go on to assign to nobody. */

@@ -3,8 +3,9 @@
  * both; a condemned content works on for who has it and is deleted when the last one releases it.
  */
 import type { Clock } from '../base/clock.ts';
+import { readBootId } from '../io/boot-id.ts';
 import { BufferPool } from '../io/buffers.ts';
-import { type FreeSpace, freeSpace, makeFolder, readBootId, removeTree, rename } from '../io/disk.ts';
+import { type FreeSpace, freeSpace, makeFolder, removeTree, rename } from '../io/disk.ts';
 import { LockFile } from '../io/lock-file.ts';
 import { OpenFiles } from '../io/open-files.ts';
 import { Fault } from '../protocol/faults.ts';

@@ -36,6 +36,8 @@ export function idOf(name: string): HostId {
 export class SimpleHost {
   readonly id: HostId;
   readonly heard: SupernodeMessage[] = [];
+  /** How many of these were sent without waiting for the end of the turn. */
+  promptly = 0;
   readonly #conversation: HostConversation;
   readonly #answers = new Map<number, (message: SupernodeMessage) => void>();
   readonly #kept: { content: ContentId; until: number }[] = [];
@@ -48,7 +50,9 @@ export class SimpleHost {
       send: (message) => this.#hear(message),
       sendText: () => undefined,
       heartbeatMs: 10_000,
-      sendNow: () => undefined,
+      sendNow: () => {
+        this.promptly = this.heard.length;
+      },
       quietMs: 0,
       ping: () => undefined,
       close: () => undefined,

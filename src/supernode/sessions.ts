@@ -208,6 +208,8 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       ...this.#manifestFor(record, entry),
       ...(stale === undefined ? {} : { stale }),
     });
+    // The host makes a place for it while the first piece is read.
+    if (!entry.stored.has(0)) this.#session.sendNow();
     this.#parts.swarms.joined(record, entry, held ?? new Bitfield(0), message);
   }
 

@@ -62,6 +62,17 @@ test('a turn that brings very much is decided in lots, and the first are answere
   loop.close();
 });
 
+test('what somebody waits for is decided at once, together with what came before it in the turn', async () => {
+  const { loop, lots, turn } = lab();
+  loop.handle(report(0));
+  loop.handle(report(1));
+  loop.decideNow();
+  expect(lots).toEqual([2]);
+  await turn();
+  expect(lots).toEqual([2]);
+  loop.close();
+});
+
 test('what a decision brings about is decided after it, however much it is', async () => {
   let first = true;
   const { loop, lots, turn } = lab(() => {

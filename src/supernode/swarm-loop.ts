@@ -78,18 +78,18 @@ export class SwarmLoop {
       this.#crowded = true;
       this.#parts.crowded();
     }
-    if (this.#events.length >= MOST_EVENTS && !this.#deciding) this.#decideNow();
+    if (this.#events.length >= MOST_EVENTS && !this.#deciding) this.decideNow();
   }
 
   /** As of all that was said before. */
   heldBy(host: HostId, content: ContentId): Bitfield | undefined {
-    this.#decideNow();
+    this.decideNow();
     return this.#parts.scheduler.heldBy(host, content);
   }
 
   /** How far a host is trusted, as of all that was said before. */
   standingOf(host: HostId): Standing | undefined {
-    this.#decideNow();
+    this.decideNow();
     return this.#parts.scheduler.standingOf(host, this.#parts.clock.now());
   }
 
@@ -99,7 +99,8 @@ export class SwarmLoop {
     clearImmediate(this.#turn);
   }
 
-  #decideNow(): void {
+  /** Now instead of at the end of the turn: somebody has nothing to do but to wait for it. */
+  decideNow(): void {
     if (this.#turn === undefined) return;
     clearImmediate(this.#turn);
     this.#decide();

@@ -73,6 +73,20 @@ describe('a swarm that nobody uses', () => {
   });
 });
 
+test('nobody waits for the end of a turn to hear of a content, or of its first piece', async () => {
+  const { one, loop } = lab();
+  await one.open(SECRET);
+  expect(one.heard.at(-1)?.type).toBe('opened');
+  expect(one.promptly).toBe(one.heard.length);
+  let turnEnded = false;
+  setImmediate(() => {
+    turnEnded = true;
+  });
+  for (let step = 0; step < 200 && one.heard.at(-1)?.type !== 'assign'; step++) await Promise.resolve();
+  expect([one.heard.at(-1)?.type, turnEnded]).toEqual(['assign', false]);
+  loop.close();
+});
+
 test('an old generation goes on for who downloads it, and ends with him', async () => {
   const { swarms, clock, served, one, two, opened, loop } = lab();
   const old = await opened(one, SECRET);

@@ -220,6 +220,8 @@ export class Swarms implements CacheEvents {
       lease: 0,
       millis: 0,
     });
+    // Until then nobody can begin; the turn may bring many more pieces.
+    if (piece === 0) this.#parts.loop.decideNow();
   }
 
   completed(entry: Entry): void {

@@ -7,6 +7,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
 import { basicAuthorization, type Credential, RegistryTokens, type SmallGet } from '../../io/registry-tokens.ts';
 import { asksBasic, parseChallenges, type TokenChallenge, tokenChallenge } from '../../protocol/oci/challenge.ts';
+import { HEAD_TIMEOUT_MS, smallBody } from '../answer-limits.ts';
 import { allOf, withHeader } from '../headers.ts';
 import type { UpstreamClient, UpstreamRequest } from '../upstream-client.ts';
 import { parseDistributionPath, pullScope } from './distribution-path.ts';
@@ -61,15 +62,9 @@ export class OwnCredentials {
 
   async #small(url: URL, headers: Parameters<SmallGet>[1], rest: Pick<UpstreamRequest, 'trust' | 'origin'>) {
     const lines = ['Host', url.host, 'User-Agent', 'dragonfly', ...headers.flat()];
-    const answer = await this.#client.get({ url, method: 'GET', headers: lines, ...rest });
-    const parts: Buffer[] = [];
-    let bytes = 0;
-    for await (const part of answer) {
-      bytes += (part as Buffer).length;
-      if (bytes > MAX_TOKEN_ANSWER_BYTES) break;
-      parts.push(part as Buffer);
-    }
-    return { status: answer.statusCode ?? 0, body: Buffer.concat(parts) };
+    const timed = { ...rest, headTimeoutMs: HEAD_TIMEOUT_MS };
+    const answer = await this.#client.get({ url, method: 'GET', headers: lines, ...timed });
+    return { status: answer.statusCode ?? 0, body: await smallBody(answer, MAX_TOKEN_ANSWER_BYTES) };
   }
 }
 

@@ -154,12 +154,9 @@ export class Fill {
   async #keep(piece: number, buffer: Buffer, length: number): Promise<void> {
     const data = buffer.subarray(0, length);
     const digest = sha256(data);
-    if (this.#expected !== undefined) {
-      this.#whole ??= this.#newBuilder();
-      this.#whole?.update(data);
-    }
     const known = this.#content.digestOf(piece);
     if (known !== undefined) {
+      this.#follow(data);
       this.#parts.pool.release(buffer);
       if (!sameBytes(known, digest))
         throw new Fault('source-changed', `piece ${piece} is not what it was when it was read first`);
@@ -187,6 +184,14 @@ export class Fill {
     this.#writes.add(write);
     // It can be read while it is written. Where that fails, the content breaks for all who were told.
     this.#onPiece(piece);
+    this.#follow(data);
+  }
+
+  /** The digest of the whole; who waits for the piece does not wait for this. */
+  #follow(data: Uint8Array): void {
+    if (this.#expected === undefined) return;
+    this.#whole ??= this.#newBuilder();
+    this.#whole?.update(data);
   }
 
   async #settle(): Promise<void> {
