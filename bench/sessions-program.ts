@@ -186,14 +186,16 @@ async function drive(): Promise<void> {
   const pieces = await first.opened.promise;
   say({ step: 'reading' });
   await lines.next();
-  say({ step: 'ready', pieces });
+  const others = all.filter((host) => host !== first);
+  // The first host may be anywhere by now.
+  const end = taking.reports + others.length * (pieces - (pieces >> 1));
+  for (const host of others) host.open(host.half(first));
+  await Promise.all(others.map((host) => host.opened.promise));
+  say({ step: 'opened', pieces });
   await lines.next();
   const started = performance.now();
   const before = { reports: taking.reports, frames: taking.frames };
-  for (const host of all) if (host !== first) host.open(host.half(first));
-  // The first host may be anywhere by now.
-  const total = (all.length - 1) * (pieces - (pieces >> 1));
-  while (taking.reports - before.reports < total && performance.now() - started < LIMIT_MS) await delay(PACE_MS);
+  while (taking.reports < end && performance.now() - started < LIMIT_MS) await delay(PACE_MS);
   const seconds = (performance.now() - started) / 1000;
   const { reports, frames } = { reports: taking.reports - before.reports, frames: taking.frames - before.frames };
   say({ step: 'done', reports, frames, seconds, ...spreadOf(delays) });

@@ -67,7 +67,7 @@ async function idle(bench: Bench, hosts: number): Promise<void> {
 async function drive(bench: Bench, hosts: number, perSecond: number): Promise<number> {
   const supernode = await bench.supernode();
   const file = `sessions${perSecond}`;
-  bench.sample(file, 64 * MIB);
+  bench.sample(file, 128 * MIB);
   const load = new Load(bench, 'drive', hosts, perSecond, bench.url(file));
   // What is measured is the control plane, not how fast a source is read.
   await load.step();
