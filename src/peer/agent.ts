@@ -14,6 +14,7 @@ import type { HostDescription } from '../protocol/host.ts';
 import { taskIdentity } from '../protocol/identity.ts';
 import type { ContentId, PieceIndex, TaskId } from '../protocol/ids.ts';
 import type { SupernodeMessage } from '../protocol/messages.ts';
+import type { Manifest } from '../protocol/task.ts';
 import { createSources } from '../source/sources.ts';
 import { servable } from '../store/serving.ts';
 import type { ContentStore, StoredContent } from '../store/store.ts';
@@ -25,6 +26,7 @@ import type { Download, DownloadRequest, Engine } from './engine.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Node } from './node-list.ts';
 
+import { Proofs } from './proofs.ts';
 import { ENGINE_DEFAULTS, type EngineSettings } from './settings.ts';
 import type { SupernodeLink } from './supernode-link.ts';
 import { Supernodes } from './supernodes.ts';
@@ -294,11 +296,27 @@ class HostEngine implements AgentEngine {
     for (const core of cores) core.lost(pieces);
   }
 
+  /** What no download waits for. */
   #stray(message: SupernodeMessage, link: SupernodeLink): void {
     if (message.type === 'fetch' || message.type === 'stop-fetch') this.#told.take(message, link);
+    if (message.type === 'manifest') this.#keepManifest(message.manifest);
     if (message.type !== 'ask-manifest') return;
     const manifest = this.#doors.store.find(message.content)?.meta.manifest;
     if (manifest !== undefined) link.send({ type: 'manifest', manifest });
+  }
+
+  /** It came when the download was over already: the next supernode may ask for it. */
+  #keepManifest(manifest: Manifest): void {
+    const { store, log } = this.#doors;
+    const content = store.find(manifest.content);
+    if (content === undefined || content.meta.manifest !== undefined) return;
+    const unusable = (error: unknown) => log.warn({ error, content: content.id }, 'a manifest could not be kept');
+    try {
+      new Proofs().learn(manifest);
+      content.annotate({ manifest }).catch(unusable);
+    } catch (error) {
+      unusable(error);
+    }
   }
 
   async #describe(node: Node): Promise<HostDescription> {

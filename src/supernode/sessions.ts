@@ -198,7 +198,9 @@ export class HostConversation implements SessionReceiver<HostMessage> {
     if (!this.#session.open) return;
     const { having } = message;
     const held = having?.content === entry.id ? heldOf(having.held, having.shape, entry.shape) : undefined;
+    // What we sent may have come when nobody waited for it any more: the host's own word counts.
     if (having?.content === entry.id && having.hasManifest) record.manifests.add(entry.id);
+    else record.manifests.delete(entry.id);
     this.#session.send({
       type: 'opened',
       request: message.request,

@@ -34,6 +34,15 @@ function finish(host: SimpleHost, { id: content }: Entry): void {
   host.say({ type: 'leave', content });
 }
 
+test('a host that says that it has no manifest is given it, whatever was sent to it before', async () => {
+  const { one, opened, loop } = lab();
+  const entry = await opened(one, SECRET);
+  one.say({ type: 'leave', content: entry.id });
+  const again = await one.open(SECRET);
+  expect(again).toMatchObject({ type: 'opened', manifest: { content: entry.id } });
+  loop.close();
+});
+
 describe('a swarm that nobody uses', () => {
   test('leaves memory with its entry, and who holds the content offers it again', async () => {
     const { cache, swarms, hosts, clock, one, two, store, source, opened, loop } = lab();

@@ -17,6 +17,7 @@ export class Silence {
     return this.#heardAt + Math.max(silenceMs, Math.min(silenceMaxMs, silenceMs * 2 ** this.#times));
   }
 
+  /** Something of use: assignments that this host cannot use are as good as silence. */
   heard(now: Millis): void {
     this.#heardAt = now;
   }

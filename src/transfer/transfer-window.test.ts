@@ -53,6 +53,14 @@ describe('a transfer that wants only what is read', () => {
     expect(typesOf(driver.after(30_000))).toEqual(['open']);
   });
 
+  it('asks again a supernode that assigns only what it cannot use', () => {
+    const driver = Driver.fetching(9, { limits: { silenceMs: 4_000 } });
+    const useless = { type: 'assigned', pieces: [{ piece: 0, parent: parentNamed('p1'), lease: 7 }] } as const;
+    driver.after(3_000);
+    expect(driver.on(useless)).toContainEqual({ type: 'report-failed', piece: 0, lease: 7, fault: 'bad-message' });
+    expect(typesOf(driver.after(1_000))).toEqual(['open']);
+  });
+
   it('tells the supernode when the whole is wanted, also if that happened while it was asked', () => {
     const driver = Driver.fetching(9, { only: 'window' });
     const event = { type: 'window', window: null, whole: true } as const;

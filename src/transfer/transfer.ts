@@ -120,7 +120,7 @@ export class Transfer {
     if (event.type === 'assigned' && this.#link !== 'open' && this.#phase.name !== 'fetching') return;
     this.#fetching.handle(event, now);
     if (event.type === 'shaped' && event.shape.length !== null) this.#deadline.lengthKnown(event.shape.length);
-    if (event.type === 'assigned' || event.type === 'piece-failed') this.#silence.heard(now);
+    if (event.type === 'piece-failed' || (event.type === 'assigned' && !this.#fetching.idle)) this.#silence.heard(now);
     if (event.type === 'piece-held') this.#gain(event.attempt === 0, now);
     if (event.type === 'pieces-lost' && this.#phase.name === 'checking') this.#fetchAgain(now);
   }
