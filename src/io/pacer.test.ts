@@ -47,7 +47,7 @@ it('wakes who waits when the limit is raised or goes', () => {
 it('gives turns as promises, which a signal ends', async () => {
   const pacer = new Pacer(RATE, clock);
   const stop = new AbortController();
-  const moved = inTurns(100 * 1024, (most) => pacer.turn('task', most, stop.signal), stop.signal);
+  const moved = inTurns(100 * 1024, pacer.turns('task'), stop.signal);
   await vi.advanceTimersByTimeAsync(110);
   await moved;
   const pace = pacer.pace('task');

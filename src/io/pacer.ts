@@ -14,6 +14,9 @@ export type Turn = {
   readonly cancel: () => void;
 };
 
+/** Resolves with how many of so many bytes may be moved, when it is their turn; at once when the signal is aborted. */
+export type AwaitTurn = (mostBytes: number, signal?: AbortSignal) => Promise<number>;
+
 /** Timers know no longer ones than some weeks; one that comes too early is set again. */
 const LONGEST_MS = 60_000;
 
@@ -63,10 +66,12 @@ export class Pacer {
     };
   }
 
-  /** Resolves with the bytes that may be moved, when it is their turn; at once when the signal is aborted. */
-  turn(key: string, mostBytes: number, signal?: AbortSignal): Promise<number> {
-    const pace = this.pace(key);
-    return pace === undefined ? Promise.resolve(mostBytes) : turnOf(pace, mostBytes, signal);
+  /** For those who move bytes under this key; without a limit it is always their turn. */
+  turns(key: string): AwaitTurn {
+    return async (mostBytes, signal) => {
+      const pace = this.pace(key);
+      return pace === undefined ? mostBytes : turnOf(pace, mostBytes, signal);
+    };
   }
 
   #serve(): void {
@@ -105,10 +110,6 @@ export function turnOf(pace: Pace, mostBytes: number, signal?: AbortSignal): Pro
 }
 
 /** Resolves when so many bytes have had their turn. */
-export async function inTurns(
-  bytes: number,
-  turn: (mostBytes: number) => Promise<number>,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let left = bytes; left > 0 && !signal.aborted; ) left -= await turn(left);
+export async function inTurns(bytes: number, turn: AwaitTurn, signal: AbortSignal): Promise<void> {
+  for (let left = bytes; left > 0 && !signal.aborted; ) left -= await turn(left, signal);
 }

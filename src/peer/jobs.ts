@@ -70,11 +70,13 @@ export class Jobs {
       onFresh: (content, piece) => {
         if (place.content === content) sink.onFresh(piece);
       },
-      onBytes: (content, piece, bytes) => {
-        if (place.content === content) this.#digestOf(content)?.take(piece, bytes);
-      },
+      ...(options.spec.digest === undefined ? {} : { onBytes: this.#hash }),
     });
   }
+
+  readonly #hash = (content: StoredContent, piece: PieceIndex, bytes: Uint8Array): void => {
+    if (this.#options.place.content === content) this.#digestOf(content)?.take(piece, bytes);
+  };
 
   fetch(command: FetchCommand): void {
     const { sink, place } = this.#options;

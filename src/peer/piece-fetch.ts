@@ -41,8 +41,8 @@ export type PieceFetchParts = {
 export type FetchListener = {
   /** A piece can be read from now on. */
   onFresh(content: StoredContent, piece: PieceIndex): void;
-  /** Its bytes, in a later turn: who reads it has them by then. Good until this returns. */
-  onBytes(content: StoredContent, piece: PieceIndex, bytes: Uint8Array): void;
+  /** Its bytes, in a later turn: who reads it has them by then. Good until this returns. Absent = nobody wants them. */
+  onBytes?(content: StoredContent, piece: PieceIndex, bytes: Uint8Array): void;
 };
 
 export class PieceFetch {
@@ -112,8 +112,9 @@ export class PieceFetch {
   }
 
   async #pass(content: StoredContent, piece: PieceIndex, buffer: Uint8Array): Promise<void> {
+    if (this.#listener?.onBytes === undefined) return;
     await nextTurn();
-    this.#listener?.onBytes(content, piece, buffer);
+    this.#listener.onBytes(content, piece, buffer);
   }
 
   #wake(): void {

@@ -20,11 +20,6 @@ import type { Supernodes } from './supernodes.ts';
  * bytes. At 100 MB/s and below no piece waits.
  */
 const REPORT_GAP_MS = 8;
-/**
- * A supernode that lives answers sooner than this, be its source as slow as it may: it gives up asking a source after a minute. One that
- * does not has forgotten the question, and another one is asked.
- */
-const ANSWER_MS = 75_000;
 /** The hosts of one that drains leave over this time, not all in one moment. */
 const LEAVE_SPREAD_MS = 300;
 
@@ -48,8 +43,6 @@ export type TaskLinkOptions = {
   readonly nodes: readonly string[];
   readonly grant: string | undefined;
   readonly sink: TaskLinkSink;
-  /** How long an answer is waited for; ANSWER_MS. */
-  readonly answerMs?: number;
 };
 
 /** What a transfer has to say to the supernode. */
@@ -68,7 +61,6 @@ export class TaskLink implements LinkUser {
   #waiting = false;
   #unlisten: () => void = () => undefined;
   #moving: NodeJS.Timeout | undefined;
-  #answer: NodeJS.Timeout | undefined;
   #content: StoredContent | undefined;
   #held: HeldPiece[] = [];
   #failed: FailedPiece[] = [];
@@ -129,7 +121,6 @@ export class TaskLink implements LinkUser {
 
   onDown(fault: Fault): void {
     clearTimeout(this.#moving);
-    clearTimeout(this.#answer);
     // One that said goodbye may still give what it holds; of one that broke off nothing comes.
     const gone = fault.code === 'supernode-unreachable' ? parseHostId(this.#link?.supernode ?? '') : undefined;
     this.#link = undefined;
@@ -143,7 +134,6 @@ export class TaskLink implements LinkUser {
     this.#flush();
     this.#unlisten();
     clearTimeout(this.#moving);
-    clearTimeout(this.#answer);
     this.#closing.abort();
     this.#inbox = [];
     this.#link?.detach(this);
@@ -163,13 +153,6 @@ export class TaskLink implements LinkUser {
       ...(sink.whole() ? {} : { only: 'window' as const }),
     };
     link.open({ task, spec, ...rest, ...(window === null ? {} : { window }) }, this);
-    clearTimeout(this.#answer);
-    this.#answer = setTimeout(() => this.#unanswered(link), this.#options.answerMs ?? ANSWER_MS);
-  }
-
-  #unanswered(link: SupernodeLink): void {
-    if (this.#link !== link) return;
-    this.#refused({ code: 'supernode-unreachable', message: `${link.place} has not answered` });
   }
 
   #pick(): Promise<SupernodeLink> {
@@ -217,7 +200,6 @@ export class TaskLink implements LinkUser {
       return;
     }
     this.#flush();
-    clearTimeout(this.#answer);
     at.detach(this);
     this.#inbox = [];
     this.#link = move.to;
@@ -228,7 +210,6 @@ export class TaskLink implements LinkUser {
   async #pump(): Promise<void> {
     this.#pumping = true;
     for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) {
-      if (message.type === 'opened' || message.type === 'refused') clearTimeout(this.#answer);
       if (message.type === 'opened') await this.#options.sink.onOpened(message);
       else if (message.type === 'shape') await this.#options.sink.onShape(message);
       else this.#take(message);

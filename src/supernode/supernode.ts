@@ -118,7 +118,7 @@ export async function startSupernode(
   const swarms = new Swarms({ hosts, loop, clock, seedSite: site, seedUpBytesPerSecond: rates.bytesPerSecond });
   const elsewhere = createElsewhere({
     ...{ clock, log, secret: home.secret, here: { ip: address, port: downloadPort }, redis },
-    turn: (most, signal) => rates.turn('sent', most, signal),
+    turn: rates.turns('sent'),
     s3,
     holdings: (content) => swarms.holdings(content),
   });
@@ -144,7 +144,7 @@ export async function startSupernode(
       elsewhere.admit(request);
       return sources.open({ ...request, stallMs: settings.sourceStallTime });
     },
-    turn: rates.bytesPerSecond === undefined ? undefined : (most, signal) => rates.turn('read', most, signal),
+    turn: rates.bytesPerSecond === undefined ? undefined : rates.turns('read'),
     delay: (ms) => sleep(ms),
     random: Math.random,
     unique: () => randomHex(8),

@@ -7,6 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { BufferPool } from '../../io/buffers.ts';
 import { contentFor } from '../../io/generation.ts';
 import type { Log } from '../../io/log.ts';
+import type { AwaitTurn } from '../../io/pacer.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { type ContentId, type PieceIndex, type TaskId, taskOf } from '../../protocol/ids.ts';
 import { INLINE_MAX_BYTES } from '../../protocol/messages.ts';
@@ -31,8 +32,8 @@ export type CacheParts = KnownParts & {
   readonly clock: Clock;
   readonly log: Log;
   readonly openSource: (request: SourceRequest) => Promise<SourceAnswer>;
-  /** Resolves with how many of so many bytes may be read from a source, when it is their turn; undefined = there is no limit. */
-  readonly turn: ((mostBytes: number, signal?: AbortSignal) => Promise<number>) | undefined;
+  /** For reads of a source; undefined = there is no limit. */
+  readonly turn: AwaitTurn | undefined;
   readonly delay: (ms: number) => Promise<void>;
   readonly random: () => number;
   readonly unique: () => string;

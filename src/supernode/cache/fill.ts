@@ -7,6 +7,7 @@ import { backoffMs } from '../../base/backoff.ts';
 import { restMs } from '../../io/attempts.ts';
 import type { BufferPool } from '../../io/buffers.ts';
 import { DigestBuilder, digestAlgorithmOf, sameBytes, sha256 } from '../../io/hash.ts';
+import type { AwaitTurn } from '../../io/pacer.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { type ContentShape, pieceCount } from '../../protocol/piece.ts';
 import type { Digest, SourceFacts } from '../../protocol/task.ts';
@@ -22,8 +23,8 @@ export type FillParts = {
   readonly pool: BufferPool;
   /** Reads from this byte on, if the content is still the one of the facts. */
   readonly reopen: (start: number, facts: SourceFacts) => Promise<BodyAnswer>;
-  /** Resolves with how many of so many bytes may be read, when it is their turn; undefined = there is no limit. */
-  readonly turn: ((mostBytes: number, signal: AbortSignal) => Promise<number>) | undefined;
+  /** undefined = there is no limit. */
+  readonly turn: AwaitTurn | undefined;
   readonly delay: (ms: number) => Promise<void>;
   readonly random: () => number;
   readonly signal: AbortSignal;

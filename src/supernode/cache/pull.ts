@@ -6,7 +6,7 @@
 import type { BufferPool } from '../../io/buffers.ts';
 import { sameBytes, sha256 } from '../../io/hash.ts';
 import type { Log } from '../../io/log.ts';
-import { inTurns } from '../../io/pacer.ts';
+import { type AwaitTurn, inTurns } from '../../io/pacer.ts';
 import { sleep } from '../../io/sleep.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { PieceIndex } from '../../protocol/ids.ts';
@@ -21,8 +21,8 @@ export type PullParts = {
   readonly source: ContentTier;
   readonly pool: BufferPool;
   readonly log: Log;
-  /** Resolves with how many of so many bytes may be moved, when it is their turn; undefined = there is no limit. */
-  readonly turn: ((mostBytes: number, signal?: AbortSignal) => Promise<number>) | undefined;
+  /** undefined = there is no limit. */
+  readonly turn: AwaitTurn | undefined;
   readonly signal: AbortSignal;
   readonly held: (piece: PieceIndex) => void;
 };
@@ -157,7 +157,7 @@ class Round {
       const arrived = (bytes: number): void => keeping.upTo((piece) => pieceSpan(shape, piece).end <= start + bytes);
       try {
         await tier.read(this.#entry, { start, end }, buffer, { signal, arrived });
-        if (turn !== undefined) await inTurns(end - start, (left) => turn(left, signal), signal);
+        if (turn !== undefined) await inTurns(end - start, turn, signal);
         arrived(end - start);
       } finally {
         // The buffer is theirs until then, and what came before a read broke is of use.

@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { BufferPool } from '../../io/buffers.ts';
 import type { Log } from '../../io/log.ts';
+import type { AwaitTurn } from '../../io/pacer.ts';
 import type { ParentPlace } from '../../io/piece-client.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { ContentId } from '../../protocol/ids.ts';
@@ -35,8 +36,8 @@ export type ElsewhereParts = {
   readonly redis?: RecordKeeper | undefined;
   /** The store behind; absent = none. */
   readonly s3?: S3Behind | undefined;
-  /** Resolves with how many of so many bytes may be sent, when it is their turn. */
-  readonly turn: (mostBytes: number, signal: AbortSignal) => Promise<number>;
+  /** For what is sent to a store. */
+  readonly turn: AwaitTurn;
 };
 
 /** What is needed to open the store behind: `s3://BUCKET/PREFIX`, and where buckets are. */

@@ -6,7 +6,7 @@ import type { Backoff } from '../../base/backoff.ts';
 import { withAttempts } from '../../io/attempts.ts';
 import type { BufferPool } from '../../io/buffers.ts';
 import type { Log } from '../../io/log.ts';
-import { inTurns } from '../../io/pacer.ts';
+import { type AwaitTurn, inTurns } from '../../io/pacer.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { ContentId } from '../../protocol/ids.ts';
 import { MAX_S3_PARTS, type S3Bucket, type S3Part } from '../../source/s3-bucket.ts';
@@ -23,7 +23,7 @@ export type WriteBehindParts = {
   readonly log: Log;
   readonly random: () => number;
   /** Milliseconds to wait after so many bytes. */
-  readonly turn: (mostBytes: number, signal: AbortSignal) => Promise<number>;
+  readonly turn: AwaitTurn;
   readonly partBytes?: number;
   readonly backoff?: Backoff;
 };
@@ -165,7 +165,7 @@ export class WriteBehind implements CacheEvents {
     try {
       await stored.read(from, buffer);
       return await this.#again(async () => {
-        await inTurns(buffer.length, (left) => turn(left, signal), signal);
+        await inTurns(buffer.length, turn, signal);
         return put(buffer);
       });
     } finally {
