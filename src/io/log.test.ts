@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Fault } from '../protocol/faults.ts';
 import { createLog, silentLog } from './log.ts';
+import { nextTurn } from './turn.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -36,7 +38,7 @@ describe('the log', () => {
     expect(lines[2]).toMatchObject({ fault: { code: 'timeout', message: 'late' }, error: { message: 'odd' } });
   });
 
-  it('holds no secret', () => {
+  it('holds no secret', async () => {
     const file = join(folder, 'a.log');
     const log = createLog({ program: 'test', file });
     const secret = 'hunter2';
@@ -46,26 +48,51 @@ describe('the log', () => {
     );
     log.info({ spec: { headers: [['Authorization', secret]], token: secret } }, 'below');
     log.child({ token: secret, headers: secret }).info({}, 'child');
+    await nextTurn();
     expect(readFileSync(file, 'utf8')).not.toContain(secret);
     expect(linesOf(file).length).toBe(3);
   });
 
-  it('is bounded: a full file becomes the one before', () => {
+  it('is bounded: a full file becomes the one before', async () => {
     const file = join(folder, 'a.log');
     const log = createLog({ program: 'test', file, maxFileBytes: 1000 });
     for (let i = 0; i < 30; i++) log.info({ i }, 'x'.repeat(100));
+    await nextTurn();
     expect(readFileSync(file).length).toBeLessThanOrEqual(1000);
     expect(readFileSync(`${file}.1`).length).toBeLessThanOrEqual(1000);
     expect(linesOf(file).at(-1)?.i).toBe(29);
   });
 
-  it('goes on where it was, and says in one line when it cannot be written', () => {
+  it('goes on where it was, and says in one line when it cannot be written', async () => {
     const file = join(folder, 'a.log');
     createLog({ program: 'test', file }).info({}, 'first');
     createLog({ program: 'test', file }).info({}, 'second');
+    await nextTurn();
     expect(linesOf(file).map((line) => line.msg)).toEqual(['first', 'second']);
     writeFileSync(join(folder, 'plain'), '');
     expect(() => createLog({ program: 'test', file: join(folder, 'plain', 'a.log') })).toThrow(Fault);
+  });
+
+  it('gathers the lines of a turn, and writes them before a warning', async () => {
+    const file = join(folder, 'a.log');
+    const log = createLog({ program: 'test', file });
+    log.info({}, 'one');
+    log.info({}, 'two');
+    expect(readFileSync(file, 'utf8')).toBe('');
+    await nextTurn();
+    expect(linesOf(file).map((line) => line.msg)).toEqual(['one', 'two']);
+    log.info({}, 'three');
+    log.child({}).warn({}, 'four');
+    expect(linesOf(file).map((line) => line.msg)).toEqual(['one', 'two', 'three', 'four']);
+  });
+
+  it('has said everything when its process exits', () => {
+    const file = join(folder, 'a.log');
+    const program = `import { createLog } from '${new URL('log.ts', import.meta.url).href}';
+      createLog({ program: 'test', file: '${file}' }).info({}, 'last');
+      process.exit(0);`;
+    execFileSync(process.execPath, ['--input-type=module', '--eval', program]);
+    expect(linesOf(file).map((line) => line.msg)).toEqual(['last']);
   });
 
   it('can be nobody', () => {
