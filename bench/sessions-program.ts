@@ -275,7 +275,7 @@ class AtPace {
   }
 }
 
-/** One host asks what is answered at once, over and over, until it is told to end: how long does the supernode let anybody wait? */
+/** From when it is told to until it is told to end one host asks, over and over, what is answered at once: how long does the supernode let anybody wait? */
 async function probe(): Promise<void> {
   const [host] = await connectAll(
     () => undefined,
@@ -284,6 +284,7 @@ async function probe(): Promise<void> {
   const delays: number[] = [];
   let over = false;
   say({ step: 'connected' });
+  await lines.next();
   void lines.next().then(() => {
     over = true;
   });
