@@ -7,6 +7,7 @@ import { cacheLab, filled, specOf } from './cache/cache.fixture.ts';
 import type { Entry } from './cache/entry.ts';
 import { Grants } from './grants.ts';
 import { HostFetches } from './host-fetches.ts';
+import { hostSession } from './host-session.fixture.ts';
 import { Hosts } from './hosts.ts';
 
 function idOf(name: string): HostId {
@@ -31,7 +32,7 @@ async function lab(limit = 10) {
   const hosts = new Hosts({ id: idOf('seed'), ip: '10.0.0.1', port: 1 });
   const said: SupernodeMessage[] = [];
   const send = (message: SupernodeMessage) => void said.push(message);
-  const session = { send, sendNow: () => undefined, quietMs: 0, ping: () => undefined, close: () => undefined };
+  const session = hostSession({ send });
   const site = { idc: '', location: '', machine: '' };
   const description = { id: ONE, name: 'one', ip: '10.0.0.2', port: 1, site, version: '1', uploads: true };
   hosts.add({

@@ -10,7 +10,10 @@ import type { InventoryEntry, SupernodeMessage } from '../protocol/messages.ts';
 import { type ContentShape, pieceCount } from '../protocol/piece.ts';
 import type { IsolationReason } from '../scheduler/trust.ts';
 
-export type HostSession = Pick<Session<SupernodeMessage>, 'send' | 'sendNow' | 'quietMs' | 'ping' | 'close'>;
+export type HostSession = Pick<
+  Session<SupernodeMessage>,
+  'send' | 'sendText' | 'sendNow' | 'quietMs' | 'ping' | 'close'
+>;
 
 export type HostRecord = {
   readonly description: HostDescription;

@@ -3,6 +3,7 @@ import { silentLog } from '../io/log.ts';
 import type { Fault } from '../protocol/faults.ts';
 import type { HostId } from '../protocol/ids.ts';
 import type { SchedulerEvent } from '../scheduler/events.ts';
+import { hostSession } from './host-session.fixture.ts';
 import { Liveness } from './liveness.ts';
 
 const HOST = 'one' as HostId;
@@ -11,15 +12,13 @@ function lab() {
   const told: SchedulerEvent[] = [];
   const closed: (Fault | undefined)[] = [];
   let pings = 0;
-  const session = {
+  const session = hostSession({
     quietMs: 0,
-    send: () => undefined,
-    sendNow: () => undefined,
     ping: () => {
       pings++;
     },
     close: (reason?: Fault) => void closed.push(reason),
-  };
+  });
   const liveness = new Liveness({
     busy: () => [HOST],
     sessionOf: () => session,

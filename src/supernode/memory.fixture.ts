@@ -9,7 +9,7 @@ import { Fault } from '../protocol/faults.ts';
 import { taskIdentity } from '../protocol/identity.ts';
 import { type ContentId, type HostId, parseHostId } from '../protocol/ids.ts';
 import { type HostMessage, PROTOCOL_VERSION, type SupernodeMessage } from '../protocol/messages.ts';
-import type { TaskSpec } from '../protocol/task.ts';
+import type { Manifest, TaskSpec } from '../protocol/task.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
 import type { SourceAnswer, SourceRequest } from '../source/source.ts';
 import { MemoryStore } from '../store/memory-store.ts';
@@ -40,6 +40,7 @@ export class SimpleHost {
   promptly = 0;
   readonly #conversation: HostConversation;
   readonly #answers = new Map<number, (message: SupernodeMessage) => void>();
+  readonly #manifests = new Map<ContentId, Manifest>();
   readonly #kept: { content: ContentId; until: number }[] = [];
   #requests = 0;
 
@@ -48,7 +49,7 @@ export class SimpleHost {
     const session: Session<SupernodeMessage> = {
       open: true,
       send: (message) => this.#hear(message),
-      sendText: () => undefined,
+      sendText: (json) => this.#hear(JSON.parse(json) as SupernodeMessage),
       heartbeatMs: 10_000,
       sendNow: () => {
         this.promptly = this.heard.length;
@@ -86,7 +87,9 @@ export class SimpleHost {
   forgetOld(now: number): void {
     while ((this.#kept[0]?.until ?? Number.POSITIVE_INFINITY) < now) {
       const gone = this.#kept.shift();
-      if (gone !== undefined) this.say({ type: 'lost', content: gone.content, pieces: 'all' });
+      if (gone === undefined) continue;
+      this.#manifests.delete(gone.content);
+      this.say({ type: 'lost', content: gone.content, pieces: 'all' });
     }
   }
 
@@ -101,6 +104,12 @@ export class SimpleHost {
   #hear(message: SupernodeMessage): void {
     this.heard.push(message);
     if (this.heard.length > 100) this.heard.shift();
+    if ('manifest' in message && message.manifest !== undefined)
+      this.#manifests.set(message.manifest.content, message.manifest);
+    if (message.type === 'ask-manifest') {
+      const manifest = this.#manifests.get(message.content);
+      if (manifest !== undefined) this.say({ type: 'manifest', manifest });
+    }
     if (message.type !== 'opened' && message.type !== 'refused') return;
     this.#answers.get(message.request)?.(message);
     this.#answers.delete(message.request);

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseHostId } from '../protocol/ids.ts';
 import { bytesOf } from '../store/content.fixture.ts';
 import { cacheLab, filled, specOf } from './cache/cache.fixture.ts';
+import { hostSession } from './host-session.fixture.ts';
 import type { HostRecord } from './hosts.ts';
 import { Swarm } from './swarm.ts';
 
@@ -12,13 +13,7 @@ function record(name: string): HostRecord {
   if (id === undefined) throw new Error('no id');
   const site = { idc: '', location: '', machine: '' };
   const description = { id, name, ip: '10.0.0.2', port: 1, site, version: '1', uploads: true };
-  const session = {
-    send: () => undefined,
-    sendNow: () => undefined,
-    quietMs: 0,
-    ping: () => undefined,
-    close: () => undefined,
-  };
+  const session = hostSession({});
   return {
     ...{ description, address: description, session, joinedAt: 0, isolated: undefined },
     ...{ offers: new Map(), swarms: new Map(), manifests: new Set() },

@@ -43,6 +43,24 @@ test('a host that says that it has no manifest is given it, whatever was sent to
   loop.close();
 });
 
+test('a host that has left before all was read is given the manifest, and so is one that comes with pieces and without it', async () => {
+  const { one, two, cache, loop } = lab();
+  const answer = await one.open(SECRET);
+  const entry = answer.type === 'opened' ? cache.find(answer.content) : undefined;
+  if (entry === undefined) throw new Error('not opened');
+  finish(one, entry);
+  expect(entry.manifest).toBeUndefined();
+  await entry.whenSettled();
+  const manifest = { type: 'manifest', manifest: entry.manifest };
+  expect(one.heard.at(-1)).toEqual(manifest);
+  const offer = { content: entry.id, shape: entry.shape, held: 'all' };
+  two.say({ type: 'inventory', contents: [{ ...offer, hasManifest: false }], last: true });
+  expect(two.heard.at(-1)).toEqual(manifest);
+  one.say({ type: 'inventory', contents: [{ ...offer, hasManifest: true }], last: true });
+  expect(one.heard.filter(({ type }) => type === 'manifest')).toHaveLength(1);
+  loop.close();
+});
+
 describe('a swarm that nobody uses', () => {
   test('leaves memory with its entry, and who holds the content offers it again', async () => {
     const { cache, swarms, hosts, clock, one, two, store, source, opened, loop } = lab();

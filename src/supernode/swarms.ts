@@ -7,7 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { Site } from '../protocol/host.ts';
 import { type ContentId, type HostId, type PieceIndex, type TaskId, taskOf } from '../protocol/ids.ts';
-import type { FailedPiece, HeldPiece, InventoryEntry, PieceWindow } from '../protocol/messages.ts';
+import type { FailedPiece, HeldPiece, InventoryEntry, PieceWindow, SupernodeMessage } from '../protocol/messages.ts';
 import { pieceCount, pieceSpan } from '../protocol/piece.ts';
 import type { Manifest, TaskSpec } from '../protocol/task.ts';
 import type { Wants } from '../scheduler/events.ts';
@@ -224,13 +224,14 @@ export class Swarms implements CacheEvents {
     if (piece === 0) this.#parts.loop.decideNow();
   }
 
+  /** Hosts that have left keep it too: with it a successor needs no source. */
   completed(entry: Entry): void {
     const { manifest } = entry;
     if (manifest === undefined) return;
-    for (const record of this.#swarms.get(entry.id)?.hosts ?? []) {
-      if (record.swarms.get(entry.id) !== true || record.manifests.has(entry.id)) continue;
-      record.manifests.add(entry.id);
-      record.session.send({ type: 'manifest', manifest });
+    const text = JSON.stringify({ type: 'manifest', manifest } satisfies SupernodeMessage);
+    for (const { manifests, session } of this.#swarms.get(entry.id)?.hosts ?? []) {
+      if (!manifests.has(entry.id)) session.sendText(text);
+      manifests.add(entry.id);
     }
   }
 
@@ -287,7 +288,9 @@ export class Swarms implements CacheEvents {
     this.#parts.hosts.withdraw(record, offer.content);
     const held = heldOf(offer.held, offer.shape, swarm.entry.shape);
     if (held === undefined || held.count === 0) return;
-    if (offer.hasManifest) record.manifests.add(offer.content);
+    const { manifest } = swarm.entry;
+    if (offer.hasManifest || manifest !== undefined) record.manifests.add(offer.content);
+    if (!offer.hasManifest && manifest !== undefined) record.session.send({ type: 'manifest', manifest });
     this.#enter(record, swarm, { held, wants: 'nothing' });
   }
 

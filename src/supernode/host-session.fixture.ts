@@ -1,0 +1,7 @@
+/** A session of a host for tests that look at one side of it alone: what is not given does nothing. */
+import type { HostSession } from './hosts.ts';
+
+export function hostSession<Given extends Partial<HostSession>>(given: Given): HostSession & Given {
+  const nothing = () => undefined;
+  return { send: nothing, sendText: nothing, sendNow: nothing, quietMs: 0, ping: nothing, close: nothing, ...given };
+}
