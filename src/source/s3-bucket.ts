@@ -37,8 +37,6 @@ type Call = {
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 /** So often it is said how much of a read is there. */
 const STEP_BYTES = 64 * 1024;
-/** Parts of one object, as the protocol has it; their numbers begin with 1. */
-export const MAX_S3_PARTS = 10_000;
 
 export class S3Bucket {
   readonly #options: S3BucketOptions;

@@ -1,6 +1,6 @@
 /** All kinds of sources behind one door: the URL's scheme chooses, and a kind is loaded when the first URL of it comes. */
+import { once } from '../io/once.ts';
 import { Fault } from '../protocol/faults.ts';
-import { createHttpSource } from './http-source.ts';
 import { openInParallel, PartsAhead } from './parallel-read.ts';
 import type { S3Settings } from './s3-access.ts';
 import type { ListRequest, Source, SourceAnswer, SourceEntry, SourceRequest } from './source.ts';
@@ -9,6 +9,8 @@ export interface Sources {
   open(request: SourceRequest): Promise<SourceAnswer>;
   /** All files below a URL. Fault usage where the kind has no listing. */
   list(request: ListRequest): AsyncIterable<SourceEntry>;
+  /** Loads now what http and most other kinds need, which takes a moment: for who will read soon, and has nothing to do yet. */
+  warm(): void;
   close(): Promise<void>;
 }
 
@@ -30,16 +32,15 @@ const CONNECTIONS: Readonly<Record<string, number>> = { s3: 4, hf: 4 };
 
 export function createSources(options: SourcesOptions): Sources {
   const { wallNow, env = process.env, fileRoots = [] } = options;
-  const http = createHttpSource(wallNow, env);
+  const http = once(async () => (await import('./http-source.ts')).createHttpSource(wallNow, env));
   const ahead = new PartsAhead(MAX_PARTS_AHEAD);
   const s3 = once(async () => {
     const { createS3Source } = await import('./s3-source.ts');
-    return createS3Source({ http, env, wallNow, settings: options.s3 ?? {} });
+    return createS3Source({ http: await http(), env, wallNow, settings: options.s3 ?? {} });
   });
-  const hf = once(async () => (await import('./hf-source.ts')).createHfSource({ http, env }));
+  const hf = once(async () => (await import('./hf-source.ts')).createHfSource({ http: await http(), env }));
   const file = once(async () => (await import('./file-source.ts')).createFileSource(fileRoots));
-  const web = async () => http;
-  const kinds: Readonly<Record<string, () => Promise<Source>>> = { http: web, https: web, s3, hf, file };
+  const kinds: Readonly<Record<string, () => Promise<Source>>> = { http, https: http, s3, hf, file };
   const kindOf = async (url: string): Promise<readonly [string, Source]> => {
     const scheme = URL.parse(url)?.protocol.slice(0, -1) ?? '';
     const make = Object.hasOwn(kinds, scheme) ? kinds[scheme] : undefined;
@@ -58,15 +59,7 @@ export function createSources(options: SourcesOptions): Sources {
       if (kind.list === undefined) throw new Fault('usage', `${scheme}: URLs cannot be listed`);
       yield* kind.list(request);
     },
-    close: () => http.close(),
-  };
-}
-
-/** A kind is loaded once, when the first URL of it comes. */
-function once(load: () => Promise<Source>): () => Promise<Source> {
-  let loading: Promise<Source> | undefined;
-  return () => {
-    loading ??= load();
-    return loading;
+    warm: () => void http(),
+    close: async () => (await http.made())?.close(),
   };
 }

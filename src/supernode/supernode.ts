@@ -61,6 +61,8 @@ export type RunningSupernode = {
 const QUEUE_LIMIT = 4096;
 /** Answers sent at once; as with hosts, a slow child must hold up no other. */
 const SLOTS = 16;
+/** Hosts that wait for it are let in first. Milliseconds. */
+const WARM_AFTER_MS = 50;
 
 /** Faults: local-io, port-in-use, usage, store-version. */
 export async function startSupernode(
@@ -116,7 +118,7 @@ export async function startSupernode(
   });
   const site = { idc: settings.idc ?? '', location: settings.location ?? '', machine: await machineName() };
   const swarms = new Swarms({ hosts, loop, clock, seedSite: site, seedUpBytesPerSecond: rates.bytesPerSecond });
-  const elsewhere = createElsewhere({
+  const elsewhere = await createElsewhere({
     ...{ clock, log, secret: home.secret, here: { ip: address, port: downloadPort }, redis },
     turn: rates.turns('sent'),
     s3,
@@ -159,6 +161,7 @@ export async function startSupernode(
   redis?.start();
   const api = new ApiServer({ log });
   let ready = false;
+  let warming: NodeJS.Timeout | undefined;
   let membership: Membership | undefined;
   const cluster = () => (membership === undefined ? undefined : shownHealth(membership));
   addHealth(api.app, { version, cluster, ready: () => ready && membership?.draining !== true });
@@ -195,6 +198,7 @@ export async function startSupernode(
   };
   const close = async (): Promise<void> => {
     ready = false;
+    clearTimeout(warming);
     await membership?.close();
     sweeping.stop();
     watch.close();
@@ -224,6 +228,7 @@ export async function startSupernode(
     watch.start();
     ready = true;
     returning.ready();
+    warming = setTimeout(() => sources.warm(), WARM_AFTER_MS);
     return { controlPort, downloadPort, address, drain, close };
   } catch (error) {
     await close();

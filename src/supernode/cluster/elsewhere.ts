@@ -6,7 +6,7 @@ import type { AwaitTurn } from '../../io/pacer.ts';
 import type { ParentPlace } from '../../io/piece-client.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { ContentId } from '../../protocol/ids.ts';
-import { S3Bucket, type S3BucketOptions } from '../../source/s3-bucket.ts';
+import type { S3BucketOptions } from '../../source/s3-bucket.ts';
 import type { SourceRequest } from '../../source/source.ts';
 import type { CacheParts } from '../cache/cache.ts';
 import type { CacheEvents } from '../cache/events.ts';
@@ -56,14 +56,14 @@ export type Elsewhere = {
 };
 
 /** Fault usage for an `s3Store` that is no bucket. */
-export function createElsewhere(parts: ElsewhereParts): Elsewhere {
+export async function createElsewhere(parts: ElsewhereParts): Promise<Elsewhere> {
   const { clock, log, secret, redis, here, s3 } = parts;
   const now = (): number => clock.now();
   const places = new Places(now);
   const hostTier = new HostTier({ places, holdings: parts.holdings, now });
   const state = redis === undefined ? undefined : new RedisState({ redis, secret, log });
   const sharing = state === undefined ? undefined : new Sharing({ state, here });
-  const behind = s3 === undefined ? undefined : openBehind(s3, parts);
+  const behind = s3 === undefined ? undefined : await openBehind(s3, parts);
   return {
     cacheParts: {
       shared: state ?? ALONE.shared,
@@ -87,7 +87,8 @@ export function createElsewhere(parts: ElsewhereParts): Elsewhere {
   };
 }
 
-function openBehind(s3: S3Behind, { clock, log, secret, turn }: ElsewhereParts) {
+async function openBehind(s3: S3Behind, { clock, log, secret, turn }: ElsewhereParts) {
+  const { S3Bucket } = await import('../../source/s3-bucket.ts');
   const bucket = new S3Bucket({ ...s3, wallNow: () => clock.wall(), stallMs: S3_STALL_MS });
   const store = new S3Store({ bucket, secret, log, now: () => clock.now(), patienceMs: s3.patienceMs });
   const { partBytes } = s3;

@@ -26,9 +26,9 @@ afterEach(async () => {
 
 type Supernode = CacheLab & { readonly elsewhere: Elsewhere };
 
-function supernode(beside?: CacheLab, endpoint = s3.endpoint): Supernode {
+async function supernode(beside?: CacheLab, endpoint = s3.endpoint): Promise<Supernode> {
   let now = 0;
-  const elsewhere = createElsewhere({
+  const elsewhere = await createElsewhere({
     clock: { now: () => now++, wall: Date.now },
     log: silentLog,
     secret: SECRET,
@@ -49,7 +49,7 @@ function supernode(beside?: CacheLab, endpoint = s3.endpoint): Supernode {
 
 /** A content that one supernode has read and written behind. */
 async function written(freshForMs = MINUTE): Promise<{ first: Supernode; data: string; record: string }> {
-  const first = supernode();
+  const first = await supernode();
   first.source.serve(URL, { bytes: BYTES, etag: '"1"', freshForMs });
   const { entry } = await filled(first, specOf(URL));
   const task = taskOf(entry.id);
@@ -73,7 +73,7 @@ describe('a content in the store behind', { timeout: 60_000 }, () => {
     const puts = s3.requests.filter(({ method }) => method === 'PUT').map(({ target }) => target);
     expect(puts.at(-1)).toMatch(/manifest\.json$/);
     expect(puts.filter((target) => target.includes('partNumber'))).toHaveLength(3);
-    const second = supernode(first);
+    const second = await supernode(first);
     expect(await served(second)).toBe(true);
     expect(second.source.bytesRead).toBe(BYTES.length);
     expect(second.source.asked).toEqual(['plain']);
@@ -83,7 +83,7 @@ describe('a content in the store behind', { timeout: 60_000 }, () => {
   test('is written once, whoever has it', async () => {
     const { first } = await written();
     const before = s3.count('PUT');
-    const second = supernode(first);
+    const second = await supernode(first);
     expect(await served(second)).toBe(true);
     await second.cache.close();
     await second.elsewhere.close();
@@ -95,7 +95,7 @@ describe('a content in the store behind', { timeout: 60_000 }, () => {
     const spoilt = Buffer.from(BYTES);
     spoilt[400_000] = (spoilt[400_000] ?? 0) ^ 1;
     s3.put('contents', data, spoilt);
-    const second = supernode(first);
+    const second = await supernode(first);
     expect(await served(second)).toBe(true);
     expect(second.source.asked).toEqual(['plain', `from ${3 * 128 * 1024}`]);
   });
@@ -106,7 +106,7 @@ describe('a content in the store behind', { timeout: 60_000 }, () => {
   ])('that is %s is read from the source', async (_, spoil) => {
     const { first, data } = await written();
     spoil(data);
-    expect(await served(supernode(first))).toBe(true);
+    expect(await served(await supernode(first))).toBe(true);
     expect(first.source.asked.slice(1)).toEqual([expect.stringMatching(/^from 0/)]);
   });
 
@@ -114,14 +114,14 @@ describe('a content in the store behind', { timeout: 60_000 }, () => {
     const { first, record } = await written();
     const text = s3.object('contents', record)?.toString() ?? '';
     s3.put('contents', record, Buffer.from(text.replace('"signature":"', '"signature":"A')));
-    const second = supernode(first);
+    const second = await supernode(first);
     expect(await served(second)).toBe(true);
     expect(second.source.asked).toEqual(['plain', 'plain']);
   });
 
   test('is asked about at its source in the asker’s name when it is not fresh', async () => {
     const { first } = await written(0);
-    const second = supernode(first);
+    const second = await supernode(first);
     expect(await served(second)).toBe(true);
     expect(second.source.asked).toEqual(['plain', 'conditional']);
     expect(second.source.bytesRead).toBe(BYTES.length);
@@ -144,7 +144,7 @@ describe('a store behind', { timeout: 60_000 }, () => {
 
   test('that refuses costs nobody anything, and keeps no parts', async () => {
     s3.failing = { status: 403, times: 1_000 };
-    const lab = supernode();
+    const lab = await supernode();
     lab.source.serve(URL, { bytes: BYTES, etag: '"1"' });
     expect(await served(lab)).toBe(true);
     await vi.waitFor(() => expect(s3.requests.some(({ status }) => status === 403)).toBe(true), { timeout: 60_000 });
@@ -154,13 +154,13 @@ describe('a store behind', { timeout: 60_000 }, () => {
   });
 
   test('that is not there costs nobody anything', async () => {
-    const lab = supernode(undefined, 'http://127.0.0.1:9');
+    const lab = await supernode(undefined, 'http://127.0.0.1:9');
     lab.source.serve(URL, { bytes: BYTES, etag: '"1"' });
     expect(await served(lab)).toBe(true);
   });
 
-  test('is no source for those who ask', () => {
-    const { elsewhere } = supernode();
+  test('is no source for those who ask', async () => {
+    const { elsewhere } = await supernode();
     for (const url of ['s3://contents/df/x', 'S3://contents/df/y/z', 's3://contents/d%66/x'])
       expect(() => elsewhere.admit({ url })).toThrow(/own/);
     elsewhere.admit({ url: 's3://contents/other' });

@@ -9,7 +9,7 @@ import type { Log } from '../../io/log.ts';
 import { type AwaitTurn, inTurns } from '../../io/pacer.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { ContentId } from '../../protocol/ids.ts';
-import { MAX_S3_PARTS, type S3Bucket, type S3Part } from '../../source/s3-bucket.ts';
+import type { S3Bucket, S3Part } from '../../source/s3-bucket.ts';
 import type { StoredContent } from '../../store/store.ts';
 import type { Entry } from '../cache/entry.ts';
 import { type CacheEvents, IGNORED_EVENTS } from '../cache/events.ts';
@@ -33,6 +33,8 @@ const MAX_WAITING = 10_000;
 /** Contents that are being written at once, and parts of each. */
 const WRITERS = 2;
 const LANES = 2;
+/** Parts of one object, as S3 has it; their numbers begin with 1. */
+const MAX_S3_PARTS = 10_000;
 const PART_BYTES = 8 * 1024 * 1024;
 /** A part has to fit into memory, so a content of more parts than the protocol has is left out (312 GiB). */
 const MAX_PART_BYTES = 32 * 1024 * 1024;

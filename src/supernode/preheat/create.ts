@@ -1,8 +1,8 @@
 /** Preheats with their doors to the rest of the supernode. */
 import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
+import { once } from '../../io/once.ts';
 import { Fault } from '../../protocol/faults.ts';
-import { RegistryClient } from '../../source/registry-client.ts';
 import type { HostFetches } from '../host-fetches.ts';
 import type { Hosts } from '../hosts.ts';
 import type { Swarms } from '../swarms.ts';
@@ -21,11 +21,11 @@ export type PreheatDoors = {
 
 export function createPreheats(doors: PreheatDoors): { readonly preheats: Preheats; close(): Promise<void> } {
   const { hosts, swarms, fetches, clock, random, unique } = doors;
-  const registries = new RegistryClient(clock);
+  const registries = once(async () => new (await import('../../source/registry-client.ts')).RegistryClient(clock));
   const preheats = new Preheats({
     unique,
     check: checkRequest,
-    plan: (request, signal) => planPreheat(registries, request, signal),
+    plan: async (request, signal) => planPreheat(await registries(), request, signal),
     hosts: ({ scope }) => {
       if (scope === 'supernode') return new Map();
       const able = [...hosts.all].filter(({ isolated }) => isolated === undefined);
@@ -42,7 +42,7 @@ export function createPreheats(doors: PreheatDoors): { readonly preheats: Prehea
   });
   const close = async (): Promise<void> => {
     preheats.close();
-    await registries.close();
+    await (await registries.made())?.close();
   };
   return { preheats, close };
 }
