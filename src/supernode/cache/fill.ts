@@ -164,14 +164,12 @@ export class Fill {
       this.#next = piece + 1;
       return;
     }
-    const { shape } = this.#content;
-    if (shape.length === null && length < shape.pieceSize) {
-      await this.#settle();
-      await this.#content.reshape({ length: piece * shape.pieceSize + length, pieceSize: shape.pieceSize });
-      this.#onLength();
+    try {
+      await this.#prepare(piece, length);
+    } catch (error) {
+      this.#parts.pool.release(buffer);
+      throw error;
     }
-    while (this.#writes.size >= FILL_QUEUE_PIECES) await Promise.race(this.#writes);
-    if (this.#writeFault !== undefined) throw this.#writeFault;
     this.#next = piece + 1;
     const write = this.#content
       .put(piece, digest, data)
@@ -186,6 +184,18 @@ export class Fill {
     // It can be read while it is written. Where that fails, the content breaks for all who were told.
     this.#onPiece(piece);
     this.#follow(data);
+  }
+
+  /** Resolves when a piece of so many bytes can be written: the length is known if it ends here, and few others wait for the disk. */
+  async #prepare(piece: number, length: number): Promise<void> {
+    const { shape } = this.#content;
+    if (shape.length === null && length < shape.pieceSize) {
+      await this.#settle();
+      await this.#content.reshape({ length: piece * shape.pieceSize + length, pieceSize: shape.pieceSize });
+      this.#onLength();
+    }
+    while (this.#writes.size >= FILL_QUEUE_PIECES) await Promise.race(this.#writes);
+    if (this.#writeFault !== undefined) throw this.#writeFault;
   }
 
   /** The digest of the whole; who waits for the piece does not wait for this. */

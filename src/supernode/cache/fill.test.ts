@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import { Bitfield } from '../../base/bitfield.ts';
+import { BufferPool } from '../../io/buffers.ts';
+import { Fault } from '../../protocol/faults.ts';
+import { IteratedBytes } from '../../source/byte-stream.ts';
+import { bytesOf } from '../../store/content.fixture.ts';
+import type { StoredContent } from '../../store/store.ts';
+import { type BodyAnswer, Fill } from './fill.ts';
+
+const PIECE = 128 * 1024;
+const PIECES = 8;
+
+async function* parts(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
+}
+
+/** A fill whose disk refuses every piece. */
+function failing(shape: StoredContent['shape'], more: Partial<StoredContent>) {
+  const pool = new BufferPool({ budgetBytes: 4 * PIECE });
+  const content = { shape, held: new Bitfield(PIECES), digestOf: () => undefined, ...more } as unknown as StoredContent;
+  const fill = new Fill(
+    content,
+    {
+      pool,
+      reopen: () => Promise.reject(new Fault('internal', 'nothing to mend')),
+      turn: undefined,
+      delay: async () => undefined,
+      random: () => 0.5,
+      signal: new AbortController().signal,
+    },
+    { facts: { ranges: true }, digest: undefined, onPiece: () => undefined, onLength: () => undefined },
+  );
+  const run = (bytes: number) =>
+    fill.run({
+      ...{ type: 'body', start: 0, length: shape.length, facts: { ranges: true }, freshForMs: null },
+      body: new IteratedBytes(parts(bytesOf(bytes))),
+    } satisfies BodyAnswer);
+  return { pool, run };
+}
+
+const FULL = () => Promise.reject(new Fault('no-space', 'the disk is full'));
+
+test('a fill that the disk refuses gives all its memory back, or later fills would wait for it for ever', async () => {
+  const { pool, run } = failing({ length: PIECES * PIECE, pieceSize: PIECE }, { put: FULL });
+  await expect(run(PIECES * PIECE)).rejects.toMatchObject({ code: 'no-space' });
+  expect(pool.outBytes).toBe(0);
+});
+
+test('so does one that cannot take on the length when the source has told it', async () => {
+  const { pool, run } = failing({ length: null, pieceSize: PIECE }, { put: async () => undefined, reshape: FULL });
+  await expect(run(PIECE + 1)).rejects.toMatchObject({ code: 'no-space' });
+  expect(pool.outBytes).toBe(0);
+});
