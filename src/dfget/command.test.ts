@@ -273,3 +273,16 @@ describe('other commands', () => {
     expect(await dfget('stop', '--home', home).ended).toMatchObject({ code: 0, stdout: `no agent runs in ${home}\n` });
   });
 });
+
+it('says all that it has to say through a pipe that takes less than that at once', async () => {
+  const name = 'x'.repeat(120_000);
+  const child = spawn('sh', ['-c', '"$0" "$@" 2>&1 | cat', process.execPath, PROGRAM, name], {
+    env: { XDG_CACHE_HOME: tmpdir(), ...process.env, HOME: home },
+  });
+  let said = 0;
+  child.stdout.on('data', (data: Buffer) => {
+    said += data.length;
+  });
+  await once(child, 'close');
+  expect(said).toBeGreaterThan(name.length);
+});
