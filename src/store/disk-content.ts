@@ -10,6 +10,7 @@ import type { Clock } from '../base/clock.ts';
 import type { BufferPool } from '../io/buffers.ts';
 import { saveJson } from '../io/disk.ts';
 import type { OpenFiles } from '../io/open-files.ts';
+import { nextTurn } from '../io/turn.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ContentId, PieceIndex } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';
@@ -18,6 +19,7 @@ import { DataFile } from './data-file.ts';
 import type { Resident } from './eviction.ts';
 import type { Journal } from './journal.ts';
 import type { JournalRecord } from './journal-format.ts';
+import { Making } from './making.ts';
 import type { PieceTable } from './piece-table.ts';
 import { lacks, Proof } from './proof.ts';
 import { Reservation } from './reservation.ts';
@@ -68,7 +70,7 @@ export class DiskContent implements StoredContent, Tenant {
   /** The meta on disk, as JSON. */
   #savedMeta: string;
   #saving: Promise<void> = Promise.resolve();
-  #made: Promise<void> = Promise.resolve();
+  #making = new Making();
 
   constructor(home: ContentHome, parts: ContentParts) {
     this.id = parts.id;
@@ -129,21 +131,26 @@ export class DiskContent implements StoredContent, Tenant {
 
   /** Folder and files are there, or it is known why not. Rejects with local-io. */
   get made(): Promise<void> {
-    return this.#made;
+    return this.#making.made;
   }
 
   /** Once, for a new content: `work` makes the folder and the journal. The meta follows. */
   make(work: () => Promise<void>): void {
-    this.#made = work().then(() => this.#saveMeta());
-    this.#made.catch((error: unknown) => this.usage.spoil(Fault.of(error, 'local-io')));
+    this.#making = new Making(() => work().then(() => this.#saveMeta()));
+    this.made.catch((error: unknown) => this.usage.spoil(Fault.of(error, 'local-io')));
+  }
+
+  /** As `made`, and does not wait for anybody else to begin. */
+  begin(): Promise<void> {
+    return this.#making.begin();
   }
 
   get folder(): string {
     return this.#folder;
   }
 
-  get promisedBytes(): number {
-    return this.#reservation.bytes;
+  get heldBytes(): number {
+    return this.#table.heldBytes;
   }
 
   get resident(): Resident {
@@ -199,7 +206,7 @@ export class DiskContent implements StoredContent, Tenant {
 
   verify(): Promise<void> {
     return this.usage.during(async () => {
-      await this.#made;
+      await this.begin();
       await this.#proof.all();
       if (this.#bootId !== this.#home.bootId && this.#proof.whole) await this.#rewrite();
     });
@@ -229,7 +236,7 @@ export class DiskContent implements StoredContent, Tenant {
       const { length } = shape;
       assert(this.#table.allows(shape), `another shape for ${this.id}`);
       if (length === null || this.shape.length !== null) return;
-      await this.#made;
+      await this.begin();
       // Reserved before the shape is taken on: where there is no room, all stays as it was.
       await this.#reservation.raise(() => Math.max(0, length - this.#table.heldBytes));
       const dropped = this.#table.reshape(shape);
@@ -247,7 +254,7 @@ export class DiskContent implements StoredContent, Tenant {
       const isNews = () => JSON.stringify(this.#meta) !== this.#savedMeta;
       if (!isNews()) return;
       // The first save may have it already.
-      await this.#made;
+      await this.begin();
       if (isNews()) await this.#saveMeta();
     });
   }
@@ -274,7 +281,8 @@ export class DiskContent implements StoredContent, Tenant {
   /** Waits for all that is going on, then closes the files. */
   async close(fate: 'kept' | 'removed'): Promise<void> {
     await this.usage.drained(fate);
-    await this.#made.catch(() => undefined);
+    this.#reservation.lower(0);
+    await this.begin().catch(() => undefined);
     if (fate === 'kept' && this.usedAt !== this.#savedUse) await this.#saveMeta().catch(this.#report);
     await this.#saving;
     await this.#journal.close();
@@ -286,14 +294,16 @@ export class DiskContent implements StoredContent, Tenant {
     this.#reservation.lower(0);
     if (this.usedAt - this.#savedUse < SAVE_USE_MS) return;
     // A content that is closed already has saved its use, or needs it no more.
-    if (!this.usage.closed) this.usage.during(() => this.#made.then(() => this.#saveMeta())).catch(this.#report);
+    if (!this.usage.closed) this.usage.during(() => this.begin().then(() => this.#saveMeta())).catch(this.#report);
   }
 
   readonly #report = (error: unknown): void => this.#home.onError(Fault.of(error));
 
   async #write(piece: PieceIndex, digest: Uint8Array, data: Uint8Array): Promise<void> {
     if (this.shape.length === null) await this.#reservation.raiseAhead(data.length);
-    await this.#made;
+    // The piece goes to who waits for it before files are made for it.
+    if (this.#making.ahead) await nextTurn();
+    await this.begin();
     const epoch = await this.#data.write(piece * this.shape.pieceSize, data);
     const record: JournalRecord = { type: 'held', piece, bytes: data.length, digest };
     await this.#journal.append(record, () => {

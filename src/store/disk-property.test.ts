@@ -43,7 +43,7 @@ test('no sequence of puts, ends, tears and edits lets a wrong byte out or loses 
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 24 }), async (steps) => {
       await using home = await DiskHome.make({ bootId: 'boot 0' });
-      await home.store.create(A, shapeOf(BYTES.length), META);
+      await (await home.store.create(A, shapeOf(BYTES.length), META)).made;
       const all = Array.from({ length: PIECES }, (_, index) => index);
       const model: Model = { right: new Set(), wrong: new Set(all), boots: 0, edits: 0 };
       for (const each of steps) {

@@ -117,6 +117,7 @@ describe.runIf(process.platform === 'linux')('a failing disk', () => {
   test('a full disk while data is written is told, and what was verified stays', async () => {
     await using home = await DiskHome.make({ maxOpenFiles: 1 });
     const a = await home.store.create(A, shapeOf(BYTES.length), META);
+    await a.made;
     await replace(home, 'data', '/dev/full');
     await expect(putPiece(a, BYTES, 0)).rejects.toMatchObject({
       code: 'no-space',

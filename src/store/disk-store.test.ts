@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { appendFile, copyFile, link, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { sha256 } from '../io/hash.ts';
+import { nextTurn } from '../io/turn.ts';
 import { bytesOf, idOf, META, PIECE, putAll, putPiece, readAll, shapeOf, withChange } from './content.fixture.ts';
 import { DiskHome } from './disk-home.fixture.ts';
 import { RECORD_BYTES } from './journal-format.ts';
@@ -226,6 +227,29 @@ test('after a start of the machine all contents are doubtful until they are veri
   expect(store.doubtful()).toEqual([]);
   expect((await home.crash({ bootId: 'two' })).doubtful()).toEqual([]);
   expect(await readAll(home.content(A), bytes.length)).toEqual(bytes);
+});
+
+test('the files of a content are made with its first piece, not before its taker knows of it', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  await using home = await DiskHome.make();
+  const content = await home.store.create(A, shapeOf(PIECE), META);
+  await nextTurn();
+  await expect(stat(home.path(A, 'journal'))).rejects.toThrow('ENOENT');
+  const written = putPiece(content, bytesOf(PIECE), 0);
+  expect(content.has(0)).toBe(true);
+  await written;
+  expect((await stat(home.path(A, 'journal'))).size).toBeGreaterThan(0);
+});
+
+test('a content of which nothing comes for a while is made nevertheless', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  await using home = await DiskHome.make();
+  const content = await home.store.create(A, shapeOf(PIECE), META);
+  vi.advanceTimersByTime(1_000);
+  await content.made;
+  expect((await stat(home.path(A, 'meta.json'))).size).toBeGreaterThan(0);
 });
 
 test('the last use of a content outlives the process, and most uses cost no write', async () => {

@@ -209,8 +209,8 @@ export class DiskStore implements ContentStore {
     const trash = this.#folders.nextTrash(content.id);
     this.#contents.delete(content.id);
     this.#condemned.add(content);
-    // What could not be made has been told to those who wrote.
-    await content.made.catch(() => undefined);
+    // What could not be made has been told to those who wrote. Who goes on writing writes into a folder that is out of the way.
+    await content.begin().catch(() => undefined);
     await rename(content.folder, trash).then(() => content.moved(trash), this.#report);
     return { deleted: this.#deletion(this.#delete(content)) };
   }

@@ -117,7 +117,7 @@ export class MemoryStore implements ContentStore {
     this.#condemned.add(content);
     void content.usage
       .left()
-      .then(() => content.usage.drained('removed'))
+      .then(() => content.close())
       .then(() => this.#condemned.delete(content));
   }
 }
@@ -161,8 +161,8 @@ export class MemoryContent implements StoredContent, Tenant {
     return this.usage.usedAt;
   }
 
-  get promisedBytes(): number {
-    return this.#reservation.bytes;
+  get heldBytes(): number {
+    return this.#table.heldBytes;
   }
 
   get resident(): Resident {
@@ -261,6 +261,12 @@ export class MemoryContent implements StoredContent, Tenant {
 
   onLost(listener: (pieces: readonly PieceIndex[]) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Takes no more work, and needs no more room. */
+  async close(): Promise<void> {
+    await this.usage.drained('removed');
+    this.#reservation.lower(0);
   }
 
   /** For tests: the pieces turn out to be changed from outside. */

@@ -2,13 +2,13 @@
  * What one content is promised of the disk and has not written yet. Counts only while the content runs: what an idle one
  * was promised is free for others.
  */
-import type { Space } from './space.ts';
+import type { Promised, Space } from './space.ts';
 import type { Usage } from './usage.ts';
 
 /** A content of unknown length is promised so much ahead of what it has written. */
 const AHEAD_BYTES = 64 * 1024 * 1024;
 
-export class Reservation {
+export class Reservation implements Promised {
   readonly #space: Space;
   readonly #usage: Usage;
   #bytes = 0;
@@ -27,7 +27,7 @@ export class Reservation {
     return this.#space.reserve(
       () => goal() - this.bytes,
       (bytes) => {
-        this.#bytes = this.bytes + bytes;
+        this.#set(this.bytes + bytes);
       },
     );
   }
@@ -45,11 +45,17 @@ export class Reservation {
 
   /** So much was written. */
   spend(bytes: number): void {
-    this.#bytes = Math.max(0, this.#bytes - bytes);
+    this.#set(Math.max(0, this.#bytes - bytes));
   }
 
   /** No more than this is needed any more. */
   lower(bytes: number): void {
-    this.#bytes = Math.min(this.#bytes, bytes);
+    this.#set(Math.min(this.#bytes, bytes));
+  }
+
+  #set(bytes: number): void {
+    this.#bytes = bytes;
+    if (bytes > 0) this.#space.count(this);
+    else this.#space.uncount(this);
   }
 }

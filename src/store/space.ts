@@ -15,11 +15,16 @@ const MIB = 1024 * 1024;
 
 /** One content as the space sees it. */
 export interface Tenant {
-  /** Promised and not yet written; 0 for one that does not run. */
-  readonly promisedBytes: number;
+  readonly heldBytes: number;
   readonly resident: Resident;
   /** Makes `resident.frees` true again. */
   refresh(): Promise<void>;
+}
+
+/** What one content was promised. */
+export interface Promised {
+  /** Not yet written; 0 while the content does not run. */
+  readonly bytes: number;
 }
 
 export type SpaceOptions = {
@@ -40,6 +45,8 @@ export type SpaceOptions = {
 
 export class Space {
   readonly #options: SpaceOptions;
+  /** Few of many: a store of ten thousand contents is asked for room as quickly as an empty one. */
+  readonly #promises = new Set<Promised>();
   #last: Promise<void> = Promise.resolve();
 
   constructor(options: SpaceOptions) {
@@ -59,6 +66,21 @@ export class Space {
     });
   }
 
+  /** How many promises stand: what must not grow for ever. */
+  get promises(): number {
+    return this.#promises.size;
+  }
+
+  /** From now on it counts with what it then says. */
+  count(promised: Promised): void {
+    this.#promises.add(promised);
+  }
+
+  /** It is promised nothing any more. */
+  uncount(promised: Promised): void {
+    this.#promises.delete(promised);
+  }
+
   /** One look at the marks, in turn with the reservations; gives what was evicted. */
   keep(more: Partial<Marks> = {}): Promise<readonly ContentId[]> {
     return this.#inTurn(() => this.#look({ ...this.#options.marks, ...more }));
@@ -75,7 +97,7 @@ export class Space {
 
   async #look(marks: Marks): Promise<readonly ContentId[]> {
     const { tenants, evict, wall } = this.#options;
-    const fullness = await this.#fullness();
+    const fullness = await this.#fullness(marks);
     if (fullness.freeBytes < Math.max(marks.youngBytes, marks.fullBytes))
       for (const tenant of tenants()) if (tenant.resident.idle) await tenant.refresh();
     const residents = Array.from(tenants(), (tenant) => tenant.resident);
@@ -83,21 +105,20 @@ export class Space {
     return ids.length === 0 ? [] : evict(ids);
   }
 
-  async #fullness(): Promise<{ readonly freeBytes: number; readonly takenBytes: number }> {
+  /** What is held matters to a quota alone, and is summed up only for one. */
+  async #fullness({ maxBytes }: Marks): Promise<{ readonly freeBytes: number; readonly takenBytes: number }> {
     const { bavail, bsize } = await this.#options.free();
     let promised = 0;
     let held = 0;
-    for (const tenant of this.#options.tenants()) {
-      promised += tenant.promisedBytes;
-      held += tenant.resident.bytes;
-    }
+    for (const { bytes } of this.#promises) promised += bytes;
+    if (maxBytes !== undefined) for (const tenant of this.#options.tenants()) held += tenant.heldBytes;
     return { freeBytes: bavail * bsize - promised, takenBytes: held + promised };
   }
 
   async #makeRoom(bytes: number): Promise<void> {
     const { marks, minFreeBytes, tenants, evict } = this.#options;
     for (let round = 0; ; round++) {
-      const { freeBytes, takenBytes } = await this.#fullness();
+      const { freeBytes, takenBytes } = await this.#fullness(marks);
       const diskBytes = bytes + minFreeBytes - freeBytes;
       const quotaBytes = marks.maxBytes === undefined ? 0 : takenBytes + bytes - marks.maxBytes;
       if (diskBytes <= 0 && quotaBytes <= 0) {
