@@ -142,7 +142,7 @@ class P2pAnswer {
     // Only a whole can be proved.
     const isPart = this.#exchange.request.headers.range !== undefined && !isCareful;
     const key = isPart ? `${whole} part` : whole;
-    const loan = shelf.take(key, isPart ? { ...request, only: 'window' } : request);
+    const loan = shelf.take(key, isPart ? { ...request, only: 'window' } : { ...request, inOrder: true });
     const { download } = loan;
     let second: Loan | undefined;
     try {

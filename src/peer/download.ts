@@ -36,7 +36,7 @@ export class DownloadCore {
   readonly #link: TaskLink;
   readonly #jobs: Jobs;
   readonly #tally = new Tally();
-  readonly #readers = new Readers(() => this.#whole);
+  readonly #readers: Readers;
   readonly #opened = Promise.withResolvers<OpenedContent>();
   readonly #finished = Promise.withResolvers<DownloadResult>();
   readonly #events: TransferEvent[] = [];
@@ -53,6 +53,7 @@ export class DownloadCore {
     this.#parts = parts;
     this.#request = request;
     this.#whole = request.only === undefined;
+    this.#readers = new Readers(() => this.#whole, request.inOrder);
     const { spec, nodes, grant } = request;
     const { watch, clock, store, supernodes } = parts;
     const place = new Place({ store, watch, unique: () => randomHex(16), wall: () => clock.wall() }, task, spec);

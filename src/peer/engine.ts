@@ -25,6 +25,8 @@ export type DownloadRequest = {
   readonly clientQueue?: number;
   /** Only what is read is fetched, until somebody opens the same task for the whole. */
   readonly only?: 'window';
+  /** A reader will take it from the first byte on: what he needs first is asked for with the content. */
+  readonly inOrder?: true;
   /** Of a supernode that told this host to get the content: the source is not asked whether it may. */
   readonly grant?: string;
 };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Bitfield } from '../base/bitfield.ts';
+import { MIN_PIECE_BYTES } from '../protocol/piece.ts';
 import { Readers } from './readers.ts';
 
 const PIECE = 1024 * 1024;
@@ -25,6 +26,28 @@ describe('the window of a content that is wanted as a whole', () => {
     readers.leave(a);
     expect([readers.move(shape, held()), readers.window]).toEqual([true, null]);
   });
+});
+
+test('the window of a whole moves on when a quarter of it was read, and back at once', () => {
+  const readers = new Readers(() => true);
+  const reader = {};
+  readers.want(reader, 8, 100);
+  readers.move(shape, held());
+  readers.want(reader, 11, 100);
+  expect([readers.move(shape, held()), readers.window?.from]).toEqual([false, 8]);
+  readers.want(reader, 12, 100);
+  expect([readers.move(shape, held()), readers.window?.from]).toEqual([true, 12]);
+  readers.want(reader, 7, 100);
+  expect([readers.move(shape, held()), readers.window?.from]).toEqual([true, 7]);
+});
+
+test('a reader who is expected has his window before he comes, and it is the one that he then needs', () => {
+  const readers = new Readers(() => true, true);
+  expect(readers.window?.from).toBe(0);
+  readers.want({}, 0, 8);
+  const small = { length: 8 * MIN_PIECE_BYTES, pieceSize: MIN_PIECE_BYTES };
+  expect(readers.move(small, new Bitfield(8))).toBe(false);
+  expect(readers.window).toEqual({ from: 0, count: 128 });
 });
 
 describe('the window where only what is read is wanted', () => {

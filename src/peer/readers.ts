@@ -5,11 +5,13 @@
 import type { Bitfield } from '../base/bitfield.ts';
 import type { PieceIndex } from '../protocol/ids.ts';
 import type { PieceWindow } from '../protocol/messages.ts';
-import type { ContentShape } from '../protocol/piece.ts';
+import { type ContentShape, MIN_PIECE_BYTES } from '../protocol/piece.ts';
 
 /** As much ahead of the reader is asked for first. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
 const WINDOW_LEAST_PIECES = 4;
+/** A window of which less than this share has been read is as good as the next one: each costs a message, and an answer to it. */
+const READ_SHARE = 1 / 4;
 
 export type Reader = object;
 
@@ -22,9 +24,10 @@ export class Readers {
   readonly #waiting = new Map<PieceIndex, Set<() => void>>();
   #window: PieceWindow | null = null;
 
-  /** `whole`: all of the content is wanted in any case. */
-  constructor(whole: () => boolean) {
+  /** `whole`: all of the content is wanted in any case. `expected`: a reader will come who begins with the first byte. */
+  constructor(whole: () => boolean, expected = false) {
     this.#whole = whole;
+    if (expected) this.#window = { from: 0, count: ahead(MIN_PIECE_BYTES) };
   }
 
   get window(): PieceWindow | null {
@@ -44,15 +47,18 @@ export class Readers {
   /** True when the window is another one now. */
   move(shape: ContentShape, held: Bitfield): boolean {
     const before = this.#window;
-    const ahead = Math.max(WINDOW_LEAST_PIECES, Math.ceil(WINDOW_BYTES / shape.pieceSize));
-    this.#window = this.#whole() ? this.#furthestBehind(ahead) : this.#inTurn(ahead, held);
+    const count = ahead(shape.pieceSize);
+    this.#window = this.#whole() ? this.#furthestBehind(count) : this.#inTurn(count, held);
     return before?.from !== this.#window?.from || before?.count !== this.#window?.count;
   }
 
   /** What the reader that is furthest behind needs. */
-  #furthestBehind(ahead: number): PieceWindow | null {
+  #furthestBehind(count: number): PieceWindow | null {
     if (this.#needs.size === 0) return null;
-    return { from: Math.min(...[...this.#needs.values()].map(({ from }) => from)), count: ahead };
+    const from = Math.min(...[...this.#needs.values()].map((need) => need.from));
+    const before = this.#window;
+    const read = before?.count === count ? from - before.from : count;
+    return before !== null && read >= 0 && read < count * READ_SHARE ? before : { from, count };
   }
 
   /**
@@ -97,4 +103,9 @@ export class Readers {
   wakeAll(): void {
     for (const waiting of [...this.#waiting.values()]) for (const done of [...waiting]) done();
   }
+}
+
+/** Pieces. */
+function ahead(pieceSize: number): number {
+  return Math.max(WINDOW_LEAST_PIECES, Math.ceil(WINDOW_BYTES / pieceSize));
 }
