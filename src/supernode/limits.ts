@@ -9,8 +9,9 @@ export const MAX_INVENTORY = 100_000;
 export const MAX_OPEN_PER_HOST = 4096;
 /** Piece buffers of all cache fills together. */
 export const FILL_BUDGET_BYTES = 64 * 1024 * 1024;
-/** Writes of one fill that may wait for the disk. */
+/** Writes of one fill that may wait for the disk: so many, and more while they are together no more than these bytes. */
 export const FILL_QUEUE_PIECES = 4;
+export const FILL_QUEUE_BYTES = 2 * 1024 * 1024;
 /** A source that sends nothing for so long has stalled. */
 export const SOURCE_STALL_MS = 30_000;
 /** Repeated reads after cuts, without any progress in between. */

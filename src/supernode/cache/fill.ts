@@ -15,7 +15,7 @@ import type { ByteStream } from '../../source/byte-stream.ts';
 import type { SourceAnswer } from '../../source/source.ts';
 import { canResume } from '../../source/validators.ts';
 import type { StoredContent } from '../../store/store.ts';
-import { FILL_QUEUE_PIECES, SOURCE_BACKOFF, SOURCE_MAX_REST_MS, SOURCE_RETRIES } from '../limits.ts';
+import { FILL_QUEUE_BYTES, FILL_QUEUE_PIECES, SOURCE_BACKOFF, SOURCE_MAX_REST_MS, SOURCE_RETRIES } from '../limits.ts';
 
 export type BodyAnswer = Extract<SourceAnswer, { type: 'body' }>;
 
@@ -194,7 +194,7 @@ export class Fill {
       await this.#content.reshape({ length: piece * shape.pieceSize + length, pieceSize: shape.pieceSize });
       this.#onLength();
     }
-    while (this.#writes.size >= FILL_QUEUE_PIECES) await Promise.race(this.#writes);
+    while (this.#isBehind) await Promise.race(this.#writes);
     if (this.#writeFault !== undefined) throw this.#writeFault;
   }
 
@@ -203,6 +203,12 @@ export class Fill {
     if (this.#expected === undefined) return;
     this.#whole ??= this.#newBuilder();
     this.#whole?.update(data);
+  }
+
+  /** The disk is: small pieces would stand still for its files alone. */
+  get #isBehind(): boolean {
+    const { size } = this.#writes;
+    return size >= FILL_QUEUE_PIECES && size * this.#content.shape.pieceSize >= FILL_QUEUE_BYTES;
   }
 
   async #settle(): Promise<void> {
