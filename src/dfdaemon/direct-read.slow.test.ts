@@ -20,7 +20,8 @@ async function readFrom(registry: FakeRegistry, blob: Buffer, sent: Buffer): Pro
   } as unknown as OwnCredentials;
   const read = new DirectRead({ exchange, own, digest, named: true, stallMs: 5_000, wall: Date.now });
   const parts: Uint8Array[] = [];
-  for await (const part of read.bytes(sent.length, null, { from: 0, crc: crc32(sent) })) parts.push(part);
+  for await (const part of read.bytes(sent.length, null, [{ from: 0, to: sent.length, crc: crc32(sent) }]))
+    parts.push(part);
   return Buffer.concat(parts);
 }
 

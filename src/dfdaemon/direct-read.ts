@@ -5,7 +5,7 @@
  * only if its validator is that of the first.
  */
 import type { IncomingMessage } from 'node:http';
-import { crc32, DigestBuilder, digestAlgorithmOf } from '../io/hash.ts';
+import { DigestBuilder, digestAlgorithmOf } from '../io/hash.ts';
 import { sleep } from '../io/sleep.ts';
 import { parseContentRange, printRange } from '../protocol/byte-range.ts';
 import { Fault } from '../protocol/faults.ts';
@@ -13,9 +13,9 @@ import type { Digest, SourceFacts } from '../protocol/task.ts';
 import { endWhenStalled } from './answer-limits.ts';
 import type { Exchange } from './exchange.ts';
 import { CONDITIONAL_HEADERS, headerOf, RANGE_HEADERS, withHeader, without } from './headers.ts';
-import type { Sent } from './outlet.ts';
 import type { OwnCredentials } from './registry/own-credentials.ts';
 import { isPassing, retryAfterMs } from './retry-after.ts';
+import { SentCheck, type SentPart } from './sent-parts.ts';
 
 export type DirectOptions = {
   readonly exchange: Exchange;
@@ -76,19 +76,19 @@ export class DirectRead {
    * Bytes `start` to `end` (null = to the last). With a digest the part up to `start` is read once more, because only the
    * whole can be proved, and what was `sent` of it must come out the same. Throws SourceSays before the first byte; Faults.
    */
-  async *bytes(start: number, end: number | null, sent?: Sent): AsyncGenerator<Uint8Array, void> {
+  async *bytes(start: number, end: number | null, sent: readonly SentPart[] = []): AsyncGenerator<Uint8Array, void> {
     const { digest } = this.#options;
     const algorithm = digest === undefined ? undefined : digestAlgorithmOf(digest);
     const hash = algorithm === undefined ? undefined : new DigestBuilder(algorithm);
     let at = hash === undefined ? start : 0;
-    let crc = 0;
+    const check = new SentCheck(sent);
     let held: Uint8Array | undefined;
     for await (const part of this.#poured(at, end, hash)) {
       const from = Math.min(part.length, Math.max(0, start - at));
-      if (sent !== undefined) crc = crc32(part.subarray(Math.min(from, Math.max(0, sent.from - at)), from), crc);
+      if (hash !== undefined) check.take(at, part);
       at += part.length;
       if (from === part.length) continue;
-      if (hash !== undefined && sent !== undefined && crc !== sent.crc)
+      if (hash !== undefined && !check.same)
         throw new Fault('digest-mismatch', 'what was sent already is not what the source sends now');
       if (held !== undefined) yield held;
       // The last byte waits for the proof.

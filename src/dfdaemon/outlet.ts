@@ -2,12 +2,12 @@
  * The client's side of one answer: its head, its bytes in order, and the patience with whatever they come from. Invariant:
  * bytes go out only after the head, each of them once.
  */
-import { crc32 } from '../io/hash.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { Digest, SourceFacts } from '../protocol/task.ts';
 import { type AnswerPlan, type OpenSpan, planAnswer } from './answer-plan.ts';
 import type { Exchange } from './exchange.ts';
 import { headerOf } from './headers.ts';
+import { type SentPart, SentParts } from './sent-parts.ts';
 
 export type OutletOptions = {
   readonly exchange: Exchange;
@@ -17,16 +17,13 @@ export type OutletOptions = {
   readonly onSent: (bytes: number) => void;
 };
 
-/** What went out: from which byte of the content on, and the CRC-32 of it. */
-export type Sent = { readonly from: number; readonly crc: number };
-
 type Begun = { readonly plan: Extract<AnswerPlan, { type: 'body' }>; readonly facts: SourceFacts };
 
 export class Outlet {
   readonly #options: OutletOptions;
   #begun: Begun | undefined;
   #at = 0;
-  #crc = 0;
+  readonly #unproved = new SentParts();
 
   constructor(options: OutletOptions) {
     this.#options = options;
@@ -46,8 +43,9 @@ export class Outlet {
     return this.#begun?.plan.span ?? { start: 0, end: null };
   }
 
-  get sent(): Sent {
-    return { from: this.span.start, crc: this.#crc };
+  /** What went out before it was proved, where that matters. */
+  get unproved(): readonly SentPart[] {
+    return this.#unproved.all;
   }
 
   /** The client takes the content's end for the proof that it has all of it. */
@@ -74,13 +72,16 @@ export class Outlet {
     return true;
   }
 
-  /** Resolves when the kernel has it: what holds the part may be used again then. Fault cancelled. */
-  async send(part: Uint8Array): Promise<void> {
+  /**
+   * Resolves when the kernel has it: what holds the part may be used again then. `proved` = the digest of the whole that it is of
+   * is known to be right. Fault cancelled.
+   */
+  async send(part: Uint8Array, proved = false): Promise<void> {
     if (part.length === 0) return;
-    const { exchange, onSent } = this.#options;
+    const { exchange, onSent, digest } = this.#options;
     const { response, signal } = exchange;
+    if (!proved && digest !== undefined && this.endsTheWhole) this.#unproved.add(this.#at, part);
     this.#at += part.length;
-    this.#crc = crc32(part, this.#crc);
     onSent(part.length);
     await new Promise<void>((resolve) => {
       const done = () => {

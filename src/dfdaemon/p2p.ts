@@ -231,6 +231,13 @@ class P2pAnswer {
     const isSmall = end - outlet.at <= SMALL_PART_BYTES && !whole;
     const patienceMs = isSmall ? Math.min(SMALL_PART_MS, this.#parts.stallMs) : this.#parts.stallMs;
     let last: Uint8Array | undefined;
+    let proved = false;
+    download.finished.then(
+      () => {
+        proved = true;
+      },
+      () => undefined, // Who waits for it is told.
+    );
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#exchange.signal, stop.signal]);
     const bytes = download.read(outlet.at, end, signal)[Symbol.asyncIterator]();
@@ -238,15 +245,15 @@ class P2pAnswer {
       for (;;) {
         const { done, value } = await outlet.within(bytes.next(), patienceMs);
         if (done) break;
-        if (last !== undefined) await outlet.send(last);
+        if (last !== undefined) await outlet.send(last, proved);
         // Of an unknown length every byte may be the last one.
         const isLast = whole && (shape.length === null || outlet.at + value.length >= end);
         last = isLast ? Buffer.from(value.subarray(value.length - 1)) : undefined;
-        await outlet.send(isLast ? value.subarray(0, value.length - 1) : value);
+        await outlet.send(isLast ? value.subarray(0, value.length - 1) : value, proved);
       }
       if (last === undefined) return;
       await download.finished;
-      await outlet.send(last);
+      await outlet.send(last, true);
     } finally {
       stop.abort();
       // The reading ends by the signal; what it still says is of no interest.
@@ -274,7 +281,7 @@ class P2pAnswer {
       await read.open();
       if (!outlet.begin(read.facts ?? { ranges: false }, read.length)) return;
     }
-    for await (const part of read.bytes(outlet.at, outlet.span.end, outlet.sent)) {
+    for await (const part of read.bytes(outlet.at, outlet.span.end, outlet.unproved)) {
       tally.bySource += part.length;
       await outlet.send(part);
     }
