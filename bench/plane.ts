@@ -41,6 +41,7 @@ class LightHost {
       heartbeatMs: 10_000,
       quietMs: 0,
       send: (message) => void this.#queue.push(JSON.stringify(message)),
+      sendBytes: () => false,
       sendText: (json) => void this.#queue.push(json),
       sendNow: () => this.#write(),
       ping: () => undefined,

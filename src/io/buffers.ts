@@ -42,11 +42,16 @@ export class BufferPool {
     return this.#line.size;
   }
 
+  /** A buffer of so many bytes would be there at once. */
+  hasRoom(size: number): boolean {
+    return this.#line.size === 0 && this.#fits(size);
+  }
+
   /** A buffer of exactly `size` bytes with arbitrary content. Waits while the budget is used up; Fault cancelled. */
   acquire(size: number, signal?: AbortSignal): Promise<Buffer> {
     assert(Number.isSafeInteger(size) && size > 0, `buffer of ${size} bytes`);
     if (signal?.aborted) return Promise.reject(cancelled());
-    if (this.#line.size === 0 && this.#fits(size)) return Promise.resolve(this.#take(size));
+    if (this.hasRoom(size)) return Promise.resolve(this.#take(size));
     return new Promise((resolve, reject) => {
       const abort = () => {
         this.#line.delete(waiter);

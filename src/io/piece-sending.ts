@@ -5,14 +5,8 @@ import type { ContentId } from '../protocol/ids.ts';
 import type { Span } from '../protocol/piece.ts';
 import type { Log } from './log.ts';
 import type { Pace } from './pacer.ts';
+import { giveSendBufferBack, SEND_BUFFER_BYTES, takeSendBuffer } from './send-buffers.ts';
 import type { Servable } from './servable.ts';
-
-/** Also what a file is read by in the calling thread. */
-const BUFFER_BYTES = 512 * 1024;
-const MAX_FREE_BUFFERS = 32;
-
-/** Shared by all servers of the process; at most one buffer per answer being sent is out. */
-const freeBuffers: Buffer[] = [];
 
 export type SendContext = {
   readonly pace: ((content: ContentId) => Pace | undefined) | undefined;
@@ -61,15 +55,14 @@ export class PieceSending {
     this.#response.on('close', this.#onClose);
     this.#gone = this.#response.destroyed;
     content.acquire();
-    const buffer = freeBuffers.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    const buffer = takeSendBuffer();
     try {
       await this.#sendAll(buffer);
     } catch (error) {
       this.#fail(Fault.of(error, 'local-io'));
     } finally {
       this.#response.off('close', this.#onClose);
-      // The kernel may still be reading from the buffer of an answer that was cut: that one is left to the collector.
-      if (!this.#gone && freeBuffers.length < MAX_FREE_BUFFERS) freeBuffers.push(buffer);
+      if (!this.#gone) giveSendBufferBack(buffer);
       content.release();
       if (this.#sent > 0) this.#context.onServed(id, this.#sent, this.#remote);
     }
@@ -84,7 +77,7 @@ export class PieceSending {
     const { content, part, id } = this.#order;
     let offset = part.span.start;
     while (offset < part.span.end && !this.#gone) {
-      const most = Math.min(BUFFER_BYTES, part.span.end - offset);
+      const most = Math.min(SEND_BUFFER_BYTES, part.span.end - offset);
       const pace = this.#context.pace?.(id);
       const bytes = pace === undefined ? most : await this.#turn(pace, most);
       if (this.#gone) return;

@@ -1,6 +1,8 @@
 /** The part of a session that both ends share: queue, frames, heartbeat, limits and the one way to end. */
 import type { WebSocket } from 'ws';
+import { FRAME_HEAD_BYTES, frameHead } from '../protocol/bytes-frame.ts';
 import { Fault, type FaultCode, isFaultCode } from '../protocol/faults.ts';
+import { giveSendBufferBack, SEND_BUFFER_BYTES, takeSendBuffer } from './send-buffers.ts';
 
 /** WebSocket close code of a goodbye whose reason is `code message`. */
 const FAULT_CLOSE = 4000;
@@ -22,6 +24,8 @@ export type SessionLimits = {
 export type SocketPlan<In> = {
   readonly limits: SessionLimits;
   readonly decode: (text: string) => readonly In[];
+  /** Of a frame of bytes; absent = none may come. */
+  readonly decodeBytes?: (frame: Uint8Array) => readonly In[];
   /** Code of a connection that broke. */
   readonly lost: FaultCode;
   readonly onMessages: (messages: readonly In[]) => void;
@@ -141,6 +145,28 @@ export class SessionSocket<Out, In> {
     this.#queuedBytes = 0;
   }
 
+  /**
+   * What is queued, these messages as JSON, and bytes, now and in one frame. False = the other side has not read yet what was sent
+   * before, or it is too much for one frame: nothing was sent.
+   */
+  sendBytes(texts: readonly string[], bytes: Uint8Array): boolean {
+    if (!this.open || this.#socket.bufferedAmount > 0) return false;
+    const text = `[${[...this.#queue, ...texts].join(',')}]`;
+    // A character of JSON has three bytes at most.
+    if (FRAME_HEAD_BYTES + text.length * 3 + bytes.length > SEND_BUFFER_BYTES) return false;
+    this.#queue.length = 0;
+    this.#queuedBytes = 0;
+    const buffer = takeSendBuffer();
+    const textBytes = buffer.write(text, FRAME_HEAD_BYTES);
+    buffer.set(frameHead(textBytes), 0);
+    buffer.set(bytes, FRAME_HEAD_BYTES + textBytes);
+    const frame = buffer.subarray(0, FRAME_HEAD_BYTES + textBytes + bytes.length);
+    this.#socket.send(frame, { binary: true }, (error) => {
+      if (error === undefined || error === null) giveSendBufferBack(buffer);
+    });
+    return true;
+  }
+
   close(reason = new Fault('cancelled', 'the session was closed')): void {
     if (this.#ended || this.#reason !== undefined) return;
     if (!this.#ready) {
@@ -190,13 +216,18 @@ export class SessionSocket<Out, In> {
     if (this.#ended || this.#reason !== undefined) return;
     let messages: readonly In[];
     try {
-      if (isBinary) throw new Fault('bad-message', 'a binary frame on a session');
-      messages = this.#plan.decode(data.toString());
+      messages = isBinary ? this.#decodeBytes(data) : this.#plan.decode(data.toString());
     } catch (error) {
       this.close(Fault.of(error, 'bad-message'));
       return;
     }
     if (messages.length > 0) this.#plan.onMessages(messages);
+  }
+
+  #decodeBytes(data: Buffer): readonly In[] {
+    const { decodeBytes } = this.#plan;
+    if (decodeBytes === undefined) throw new Fault('bad-message', 'a frame of bytes on a session');
+    return decodeBytes(data);
   }
 
   #startBeat(): void {

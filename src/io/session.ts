@@ -6,7 +6,7 @@
 import type { Server as HttpServer, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
-import { decodeHostMessages, decodeSupernodeMessages } from '../protocol/codec.ts';
+import { decodeHostMessages, decodeSupernodeBytes, decodeSupernodeMessages } from '../protocol/codec.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { HostMessage, SupernodeMessage } from '../protocol/messages.ts';
 import { type SessionLimits, SessionSocket } from './session-socket.ts';
@@ -21,6 +21,8 @@ export interface Session<Out> {
   send(message: Out): void;
   /** Queues one message that is JSON text already: for a message that goes to many. */
   sendText(json: string): void;
+  /** What is queued, messages that are JSON text already, and bytes, now in one frame; false = it cannot be now, and nothing was sent. */
+  sendBytes(texts: readonly string[], bytes: Uint8Array): boolean;
   /** Sends what is queued now instead of at the end of this turn. */
   sendNow(): void;
   /** Milliseconds since anything was heard of the other side. */
@@ -65,6 +67,7 @@ export function connectSession(url: string, options: ConnectOptions): Session<Ho
   const session = new SessionSocket<HostMessage, SupernodeMessage>(socket, {
     limits,
     decode: decodeSupernodeMessages,
+    decodeBytes: decodeSupernodeBytes,
     lost: 'supernode-unreachable',
     onMessages: (messages) => options.onMessages(messages),
     onClose: (reason) => {

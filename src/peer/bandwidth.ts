@@ -1,6 +1,6 @@
 /** The byte rates of this host: one queue down, one up, each with a total and the tasks' own limits below it. */
 import type { Clock } from '../base/clock.ts';
-import { type Pace, Pacer } from '../io/pacer.ts';
+import { type AwaitTurn, type Pace, Pacer } from '../io/pacer.ts';
 
 /** Bytes per second; undefined = unlimited. */
 export type BandwidthLimits = { readonly down: number | undefined; readonly up: number | undefined };
@@ -34,6 +34,11 @@ export class Bandwidth {
   /** How what this task takes is paced; undefined = nothing limits it. */
   taking(key: string): Pace | undefined {
     return this.#down.pace(key);
+  }
+
+  /** For what comes without having been asked for: it still has its turns. */
+  taken(key: string): AwaitTurn {
+    return this.#down.turns(key);
   }
 
   /** How what goes out of a content is paced, fair between contents, whoever takes them; undefined = nothing limits it. */

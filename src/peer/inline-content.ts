@@ -46,6 +46,10 @@ export class InlineContent implements StoredContent {
     return this.held.has(piece);
   }
 
+  atHand(): undefined {
+    return undefined;
+  }
+
   digestOf(piece: PieceIndex): Uint8Array | undefined {
     if (!this.held.has(piece)) return undefined;
     const start = piece * this.shape.pieceSize;

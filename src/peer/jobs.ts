@@ -14,6 +14,7 @@ import type { StoredContent } from '../store/store.ts';
 import type { AttemptId, ReadId, TransferCommand, TransferEvent } from '../transfer/events.ts';
 import { checkWhole } from './check-whole.ts';
 import type { EngineParts } from './engine-parts.ts';
+import type { GivenPiece } from './given-pieces.ts';
 import { parseHeld } from './held-field.ts';
 import { PieceFetch } from './piece-fetch.ts';
 import type { Place } from './place.ts';
@@ -62,6 +63,7 @@ export class Jobs {
   readonly #attempts = new Map<AttemptId, AbortController>();
   readonly #reads = new Map<ReadId, AbortController>();
   #digest: WholeDigest | undefined;
+  #given: GivenPiece | undefined;
 
   constructor(options: JobsOptions) {
     const { place, sink } = options;
@@ -90,7 +92,9 @@ export class Jobs {
     const abort = new AbortController();
     this.#attempts.set(attempt, abort);
     const origin = sink.originOf(parent);
-    this.#fetch.run({ content, piece, parent, digest, stallMs, signal: abort.signal }).then(
+    const isGiven = this.#given?.piece === piece && this.#given.parent === parent.id;
+    const given = isGiven ? this.#given?.bytes : undefined;
+    this.#fetch.run({ content, piece, parent, digest, stallMs, signal: abort.signal, given }).then(
       (millis) => {
         this.#attempts.delete(attempt);
         // What others had to say this host cannot vouch for.
@@ -104,6 +108,13 @@ export class Jobs {
         if (place.content === content) this.#failed(attempt, fault, abort.signal.aborted);
       },
     );
+  }
+
+  /** Fetches that `work` starts take these bytes, if they are of their piece and parent, instead of asking. */
+  giving(given: GivenPiece | undefined, work: () => void): void {
+    this.#given = given;
+    work();
+    this.#given = undefined;
   }
 
   abort(attempt: AttemptId): void {

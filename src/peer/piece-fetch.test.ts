@@ -17,7 +17,7 @@ const clock = { now: () => performance.now(), wall: () => Date.now() };
 const turn = () => new Promise(setImmediate);
 
 /** A parent that gives at once, and a disk whose writes end when they are told to. */
-function world(options: { budgetBytes: number; queue: number }) {
+function world(options: { budgetBytes: number; queue: number; bandwidth?: Bandwidth }) {
   const written: { piece: number; end: (fault?: Fault) => void }[] = [];
   let asked = 0;
   const client = {
@@ -36,7 +36,7 @@ function world(options: { budgetBytes: number; queue: number }) {
       ),
   } as unknown as StoredContent;
   const pool = new BufferPool({ budgetBytes: options.budgetBytes });
-  const bandwidth = new Bandwidth({ down: undefined, up: undefined }, clock);
+  const bandwidth = options.bandwidth ?? new Bandwidth({ down: undefined, up: undefined }, clock);
   const told: number[] = [];
   const fresh = Promise.withResolvers<void>();
   const passed: { piece: number; right: boolean }[] = [];
@@ -127,4 +127,52 @@ test('its bytes are passed on in a later turn, and before their memory is used a
   await running;
   expect(passed).toEqual([{ piece: 1, right: true }]);
   expect(pool.outBytes).toBe(0);
+});
+
+test('what came with the assignment is not asked for, and says nothing of how fast its parent is', async () => {
+  const { run, written, told, asked } = world({ budgetBytes: 8 * PIECE, queue: 4 });
+  const running = run(1, { given: bytesOf(1) });
+  await quiet();
+  written[0]?.end();
+  expect([await running, told, asked()]).toEqual([0, [1], 0]);
+});
+
+test.each([
+  ['is not what was assigned', bytesOf(2)],
+  ['is too short', bytesOf(1).subarray(1)],
+  ['is too long', Buffer.alloc(PIECE + 1, 1)],
+])("what came with the assignment and %s is its parent's fault, and is not written", async (_, given) => {
+  const { run, pool, written, told } = world({ budgetBytes: 8 * PIECE, queue: 4 });
+  await expect(run(1, { given })).rejects.toMatchObject({ code: 'peer-corrupt' });
+  expect([written, told, pool.outBytes]).toEqual([[], [], 0]);
+});
+
+test('what came with the assignment does not wait for memory: it is asked for like others then', async () => {
+  const { run, written, asked } = world({ budgetBytes: PIECE, queue: 4 });
+  const first = run(1);
+  const second = run(2, { given: bytesOf(2) });
+  await quiet();
+  written[0]?.end();
+  await first;
+  await quiet();
+  written[1]?.end();
+  await second;
+  expect(asked()).toBe(2);
+});
+
+test('what came with the assignment has its turns where a limit was set meanwhile', async () => {
+  const bandwidth = new Bandwidth({ down: undefined, up: undefined }, clock);
+  bandwidth.totals = { down: PIECE * 1000, up: undefined };
+  const turns: number[] = [];
+  bandwidth.taken = (key) => async (most) => {
+    expect(key).toBe('task');
+    turns.push(most);
+    return Math.min(most, PIECE / 4);
+  };
+  const { run, written } = world({ budgetBytes: 8 * PIECE, queue: 4, bandwidth });
+  const running = run(1, { given: bytesOf(1) });
+  await quiet();
+  written[0]?.end();
+  await running;
+  expect(turns).toEqual([1, 3 / 4, 1 / 2, 1 / 4].map((share) => share * PIECE));
 });

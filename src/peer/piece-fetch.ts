@@ -6,6 +6,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { BufferPool } from '../io/buffers.ts';
 import { sameBytes, sha256 } from '../io/hash.ts';
+import { inTurns } from '../io/pacer.ts';
 import type { PieceClient } from '../io/piece-client.ts';
 import { nextTurn } from '../io/turn.ts';
 import { Fault } from '../protocol/faults.ts';
@@ -29,6 +30,8 @@ export type PieceJob = {
   readonly digest: Buffer;
   readonly stallMs: number;
   readonly signal: AbortSignal;
+  /** What came with the assignment. */
+  readonly given?: Uint8Array | undefined;
 };
 
 export type PieceFetchParts = {
@@ -67,12 +70,17 @@ export class PieceFetch {
     const { pool } = this.#parts;
     const { content, piece, signal } = job;
     const span = pieceSpan(content.shape, piece);
+    const size = span.end - span.start;
+    // What was given is memory beside the pool's: where it would have to wait it is dropped, and asked for as any other.
+    let { given } = job;
     while (this.#writing >= this.#queue || this.#open >= this.#queue * OPEN_PER_QUEUED) {
+      given = undefined;
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     this.#open++;
     try {
-      return await this.#take(job, await pool.acquire(span.end - span.start, signal));
+      if (!pool.hasRoom(size)) given = undefined;
+      return await this.#take({ ...job, given }, await pool.acquire(size, signal));
     } finally {
       this.#open--;
       this.#wake();
@@ -81,14 +89,10 @@ export class PieceFetch {
 
   /** Takes the buffer over. */
   async #take(job: PieceJob, buffer: Buffer): Promise<number> {
-    const { client, pool, clock, bandwidth } = this.#parts;
-    const { content, piece, parent, signal } = job;
-    const span = pieceSpan(content.shape, piece);
+    const { pool } = this.#parts;
+    const { piece, parent } = job;
     try {
-      const since = clock.now();
-      const options = { stallMs: job.stallMs, signal, pace: bandwidth.taking(this.#key) };
-      await client.fetch(parent, contentPath(content.id), span, buffer, options);
-      const millis = clock.now() - since;
+      const millis = job.given === undefined ? await this.#ask(job, buffer) : await this.#copy(job, job.given, buffer);
       if (!sameBytes(sha256(buffer), job.digest)) {
         throw new Fault('peer-corrupt', `piece ${piece} from ${parent.ip}:${parent.port} is not what was assigned`);
       }
@@ -97,6 +101,24 @@ export class PieceFetch {
     } finally {
       pool.release(buffer);
     }
+  }
+
+  async #ask({ content, piece, parent, stallMs, signal }: PieceJob, buffer: Buffer): Promise<number> {
+    const { client, clock, bandwidth } = this.#parts;
+    const since = clock.now();
+    const options = { stallMs, signal, pace: bandwidth.taking(this.#key) };
+    await client.fetch(parent, contentPath(content.id), pieceSpan(content.shape, piece), buffer, options);
+    return clock.now() - since;
+  }
+
+  /** Nothing is known of how long it was on its way. A limit that has been set meanwhile counts it like all others. */
+  async #copy({ piece, parent, signal }: PieceJob, given: Uint8Array, buffer: Buffer): Promise<number> {
+    const { bandwidth } = this.#parts;
+    if (given.length !== buffer.length)
+      throw new Fault('peer-corrupt', `piece ${piece} from ${parent.ip}:${parent.port} is not as long as it must be`);
+    buffer.set(given);
+    if (bandwidth.taking(this.#key) !== undefined) await inTurns(given.length, bandwidth.taken(this.#key), signal);
+    return 0;
   }
 
   async #write({ content, piece, digest }: PieceJob, buffer: Uint8Array): Promise<void> {

@@ -5,11 +5,19 @@
 import { unreachable } from '../base/assert.ts';
 import { Fault } from '../protocol/faults.ts';
 import { parseHostId, type TaskId } from '../protocol/ids.ts';
-import type { FailedPiece, HeldPiece, HostMessage, PieceWindow, SupernodeMessage } from '../protocol/messages.ts';
+import {
+  type FailedPiece,
+  GIVEN_MAX_BYTES,
+  type HeldPiece,
+  type HostMessage,
+  type PieceWindow,
+  type SupernodeMessage,
+} from '../protocol/messages.ts';
 import type { TaskSpec } from '../protocol/task.ts';
 import type { StoredContent } from '../store/store.ts';
-import type { TransferCommand, TransferEvent } from '../transfer/events.ts';
+import type { AssignedPiece, TransferCommand, TransferEvent } from '../transfer/events.ts';
 import { refusalOf } from '../transfer/refusal.ts';
+import { type GivenPiece, GivenPieces } from './given-pieces.ts';
 import { inventoryEntry } from './inventory.ts';
 import type { OpenedMessage } from './place.ts';
 import type { LinkUser, SupernodeLink } from './supernode-link.ts';
@@ -31,7 +39,10 @@ export type TaskLinkSink = {
   whole(): boolean;
   /** Gives the content its place; what comes after it waits. Does not throw. */
   onOpened(message: OpenedMessage): Promise<void>;
+  /** Nothing limits what comes: the first piece may come without having been asked for. */
+  takesGiven(): boolean;
   onEvent(event: TransferEvent): void;
+  onAssigned(pieces: readonly AssignedPiece[], given: GivenPiece | undefined): void;
   onManifest(message: Extract<SupernodeMessage, { type: 'manifest' }>): void;
   onShape(message: Extract<SupernodeMessage, { type: 'shape' }>): Promise<void>;
 };
@@ -54,6 +65,7 @@ export class TaskLink implements LinkUser {
   /** Supernodes that could not help with this task. */
   readonly #except = new Set<string>();
   #link: SupernodeLink | undefined;
+  readonly #given = new GivenPieces();
   #inbox: SupernodeMessage[] = [];
   #pumping = false;
   /** What one supernode has said is dealt with before the next one is asked. */
@@ -147,9 +159,13 @@ export class TaskLink implements LinkUser {
     this.#link = link;
     const having = sink.having();
     const window = sink.window();
+    // Where a part is here already, what comes first may be here too.
+    const mayGive = having === undefined && sink.takesGiven();
+    this.#given.asked(mayGive);
     const rest = {
       ...(having === undefined ? {} : { having: inventoryEntry(having) }),
       ...(grant === undefined ? {} : { grant }),
+      ...(mayGive ? { give: GIVEN_MAX_BYTES } : {}),
       ...(sink.whole() ? {} : { only: 'window' as const }),
     };
     link.open({ task, spec, ...rest, ...(window === null ? {} : { window }) }, this);
@@ -220,15 +236,15 @@ export class TaskLink implements LinkUser {
   #take(message: SupernodeMessage): void {
     const { sink } = this.#options;
     switch (message.type) {
+      case 'given':
+        this.#given.came(message);
+        break;
       case 'refused':
         this.#refused(message.fault);
         break;
       case 'assign': {
-        const pieces = message.pieces.flatMap(([piece, at, lease, digest]) => {
-          const parent = message.parents[at];
-          return parent === undefined ? [] : [{ piece, parent, lease, ...(digest === undefined ? {} : { digest }) }];
-        });
-        sink.onEvent({ type: 'assigned', pieces });
+        const pieces = assignedBy(message);
+        sink.onAssigned(pieces, this.#given.take(pieces));
         break;
       }
       case 'cancel':
@@ -320,4 +336,11 @@ export class TaskLink implements LinkUser {
     this.#flushedAt = performance.now();
     this.#link?.send(report);
   }
+}
+
+function assignedBy({ parents, pieces }: Extract<SupernodeMessage, { type: 'assign' }>): readonly AssignedPiece[] {
+  return pieces.flatMap(([piece, at, lease, digest]) => {
+    const parent = parents[at];
+    return parent === undefined ? [] : [{ piece, parent, lease, ...(digest === undefined ? {} : { digest }) }];
+  });
 }

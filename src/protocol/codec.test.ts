@@ -1,9 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeHostMessages, decodeSupernodeMessages, encodeMessages } from './codec.ts';
+import { frameHead, splitFrame } from './bytes-frame.ts';
+import {
+  decodeHostMessages,
+  decodeSupernodeBytes,
+  decodeSupernodeMessages,
+  encodeGiven,
+  encodeMessages,
+} from './codec.ts';
 import { Fault } from './faults.ts';
 import { hostMessage, supernodeMessage } from './messages.fixture.ts';
-import type { HostMessage, SupernodeMessage } from './messages.ts';
+import { GIVEN_MAX_BYTES, type HostMessage, type SupernodeMessage } from './messages.ts';
 
 const CONTENT = `${'a'.repeat(64)}.g1`;
 const SHAPE = { length: 10, pieceSize: 131072 };
@@ -196,5 +203,45 @@ describe('the codec', () => {
 
   it('lets a newer side say more', () => {
     expect(hostCode({ type: 'beat', mood: 'good' })).toBe('none');
+  });
+});
+
+describe('a frame of bytes', () => {
+  const content = CONTENT as never;
+  const given = encodeGiven({ content, lease: 7 });
+  const frame = (text: string, bytes: Uint8Array): Uint8Array => {
+    const words = new TextEncoder().encode(text);
+    return Uint8Array.from([...frameHead(words.length), ...words, ...bytes]);
+  };
+  const refused = (text: string, bytes: Uint8Array) => codeOf(() => decodeSupernodeBytes(frame(text, bytes)));
+
+  it('brings its messages over in order, and the bytes with the one that gives them', () => {
+    const bytes = Uint8Array.of(0, 255, 91, 123);
+    const asked = { type: 'ask-manifest', content: CONTENT };
+    const text = `[${JSON.stringify(asked)},${given}]`;
+    expect(decodeSupernodeBytes(frame(text, bytes))).toEqual([asked, { ...JSON.parse(given), bytes }]);
+  });
+
+  it('is nothing when its bytes belong to no message or to several, are none or too many', () => {
+    const one = Uint8Array.of(1);
+    expect(refused('[]', one)).toBe('bad-message');
+    expect(refused(`[${given},${given}]`, one)).toBe('bad-message');
+    expect(refused(`[${given}]`, new Uint8Array(0))).toBe('bad-message');
+    expect(refused(`[${given}]`, new Uint8Array(GIVEN_MAX_BYTES))).toBe('none');
+    expect(refused(`[${given}]`, new Uint8Array(GIVEN_MAX_BYTES + 1))).toBe('bad-message');
+    expect(refused('[{"type":"given","content":"x","lease":1}]', one)).toBe('bad-message');
+    expect(refused(`[{"type":"given","content":"${CONTENT}","lease":-1}]`, one)).toBe('bad-message');
+    expect(supernodeCode(JSON.parse(given))).toBe('bad-message');
+  });
+
+  it('makes nothing but a Fault of garbage', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(300), (bytes, length) => {
+        const garbage = Uint8Array.from([...frameHead(length), ...bytes]);
+        for (const read of [splitFrame, decodeSupernodeBytes])
+          for (const part of [bytes, garbage]) expect(['none', 'bad-message']).toContain(codeOf(() => read(part)));
+        expect(codeOf(() => decodeSupernodeBytes(bytes))).toBe('bad-message');
+      }),
+    );
   });
 });

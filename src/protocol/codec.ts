@@ -3,6 +3,7 @@
  * that nobody knows are left where they are and nobody reads them, so that a newer side may say more. Invariant:
  * whatever the text is, nothing but a Fault is thrown.
  */
+import { splitFrame } from './bytes-frame.ts';
 import {
   amount,
   base64,
@@ -18,8 +19,9 @@ import {
   whole,
 } from './check.ts';
 import { Fault, isFaultCode } from './faults.ts';
+import type { ContentId, LeaseId } from './ids.ts';
 import { checkMember, MAX_MEMBERS } from './member.ts';
-import { type HostMessage, INLINE_MAX_BYTES, type SupernodeMessage } from './messages.ts';
+import { GIVEN_MAX_BYTES, type HostMessage, INLINE_MAX_BYTES, type SupernodeMessage } from './messages.ts';
 import {
   checkAddress,
   checkContent,
@@ -47,6 +49,20 @@ export function decodeHostMessages(frame: string): HostMessage[] {
 
 export function decodeSupernodeMessages(frame: string): SupernodeMessage[] {
   return decode(frame, SUPERNODE_CHECKS) as SupernodeMessage[];
+}
+
+/** A frame of bytes: messages in order, one of which is `given` and has the bytes, a view into the frame. */
+export function decodeSupernodeBytes(frame: Uint8Array): SupernodeMessage[] {
+  const { text: words, bytes } = splitFrame(frame);
+  const messages = decode(words, SUPERNODE_BYTES_CHECKS) as SupernodeMessage[];
+  if (messages.filter(({ type }) => type === 'given').length !== 1) broken('bytes for no piece, or for several');
+  if (bytes.length === 0 || bytes.length > GIVEN_MAX_BYTES) broken('length of a given piece');
+  return messages.map((message) => (message.type === 'given' ? { ...message, bytes } : message));
+}
+
+/** The message's part of the text; its bytes follow the text. */
+export function encodeGiven({ content, lease }: { readonly content: ContentId; readonly lease: LeaseId }): string {
+  return JSON.stringify({ type: 'given', content, lease });
 }
 
 export function encodeMessages(messages: readonly (HostMessage | SupernodeMessage)[]): string {
@@ -114,6 +130,7 @@ function open(message: Fields): void {
   if (message.having !== undefined) inventoryEntry(message.having);
   if (message.window !== undefined) checkWindow(message.window);
   if (message.only !== undefined && message.only !== 'window') broken('only');
+  if (message.give !== undefined) whole(message.give, 'give');
   optionalText(message.grant, 'grant', MAX_GRANT_CHARS);
 }
 
@@ -250,4 +267,16 @@ const SUPERNODE_CHECKS: ReadonlyMap<unknown, Check> = new Map<SupernodeMessage['
     },
   ],
   ['stop-fetch', (message) => void whole(message.fetch, 'fetch')],
+]);
+
+/** `given` is nothing without its bytes. */
+const SUPERNODE_BYTES_CHECKS: ReadonlyMap<unknown, Check> = new Map<unknown, Check>([
+  ...SUPERNODE_CHECKS,
+  [
+    'given',
+    (message) => {
+      checkContent(message.content);
+      whole(message.lease, 'lease');
+    },
+  ],
 ]);

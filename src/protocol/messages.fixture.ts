@@ -115,6 +115,7 @@ export const hostMessage: fc.Arbitrary<HostMessage> = fc.oneof(
       having: inventoryEntry,
       window,
       only: typed('window'),
+      give: fc.nat(),
       grant: fc.string(),
     },
     { requiredKeys: ['type', 'request', 'task', 'spec'] },

@@ -1,6 +1,7 @@
 /**
  * The language between an agent and a supernode. One WebSocket per host; each text frame is a JSON array of messages in
  * order, so that everything which one turn of the event loop has to say costs one frame. `codec.ts` checks what comes in.
+ * Versions: who does not know a field does not read it, so a new one asks for what only its reader will do.
  */
 import type { FaultCode, FaultValue } from './faults.ts';
 import type { HostDescription, ParentAddress } from './host.ts';
@@ -12,6 +13,8 @@ import type { Manifest, SourceFacts, Staleness, TaskSpec } from './task.ts';
 export const PROTOCOL_VERSION = 1;
 /** Contents up to this length travel inside `opened`. */
 export const INLINE_MAX_BYTES = 64 * 1024;
+/** Longer pieces are not given with their assignment. */
+export const GIVEN_MAX_BYTES = 256 * 1024;
 
 /** Names one `fetch` for as long as the session lives. */
 export type FetchId = number;
@@ -52,6 +55,8 @@ export type HostMessage =
       };
       readonly window?: PieceWindow;
       readonly only?: 'window';
+      /** The first piece may come with its assignment, as `given`, if it is no longer than so many bytes. Absent = none may. */
+      readonly give?: number;
       /** As the supernode's `fetch` had it: the content is given without asking the source anything. */
       readonly grant?: string;
     }
@@ -112,6 +117,11 @@ export type SupernodeMessage =
       readonly parents: readonly ParentAddress[];
       readonly pieces: readonly Assignment[];
     }
+  /**
+   * Comes in a frame of bytes (bytes-frame.ts), once per `open` with `give`, before the assignment of that lease, whose digest
+   * alone says whether the bytes are right. Who has no use for them fetches the piece as any other.
+   */
+  | { readonly type: 'given'; readonly content: ContentId; readonly lease: LeaseId; readonly bytes: Uint8Array }
   | { readonly type: 'cancel'; readonly content: ContentId; readonly leases: readonly LeaseId[] }
   /** The length has become known. */
   | { readonly type: 'shape'; readonly content: ContentId; readonly shape: ContentShape }

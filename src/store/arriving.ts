@@ -19,6 +19,11 @@ export class ArrivingPieces {
     return this.#pieces.has(piece);
   }
 
+  /** Good until the next turn. */
+  dataOf(piece: PieceIndex): Uint8Array | undefined {
+    return this.#pieces.get(piece)?.data;
+  }
+
   /** A copy. */
   digestOf(piece: PieceIndex): Uint8Array | undefined {
     return this.#pieces.get(piece)?.digest.slice();

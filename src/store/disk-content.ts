@@ -6,15 +6,13 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import type { Bitfield } from '../base/bitfield.ts';
-import type { Clock } from '../base/clock.ts';
-import type { BufferPool } from '../io/buffers.ts';
 import { saveJson } from '../io/disk.ts';
-import type { OpenFiles } from '../io/open-files.ts';
 import { nextTurn } from '../io/turn.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ContentId, PieceIndex } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';
 import { ArrivingPieces } from './arriving.ts';
+import type { ContentHome, ContentParts } from './content-home.ts';
 import { DataFile } from './data-file.ts';
 import type { Resident } from './eviction.ts';
 import type { Journal } from './journal.ts';
@@ -23,34 +21,13 @@ import { Making } from './making.ts';
 import type { PieceTable } from './piece-table.ts';
 import { lacks, Proof } from './proof.ts';
 import { Reservation } from './reservation.ts';
-import type { Space, Tenant } from './space.ts';
+import type { Tenant } from './space.ts';
 import type { ContentMeta, HandOver, StoredContent } from './store.ts';
 import { Usage } from './usage.ts';
 
 const MAX_ATTEMPTS = 4;
 /** The use of a content is saved when what is saved is older than this. */
 const SAVE_USE_MS = 60_000;
-
-/** What all contents of a store share. */
-export type ContentHome = {
-  readonly clock: Clock;
-  readonly bootId: string;
-  readonly files: OpenFiles;
-  readonly scratch: BufferPool;
-  readonly space: Space;
-  readonly onError: (fault: Fault) => void;
-};
-
-export type ContentParts = {
-  readonly id: ContentId;
-  readonly folder: string;
-  readonly meta: ContentMeta;
-  readonly usedAt: number;
-  readonly table: PieceTable;
-  readonly journal: Journal;
-  /** As the journal's header has it: another one than the home's says that the power may have been cut. */
-  readonly bootId: string;
-};
 
 export class DiskContent implements StoredContent, Tenant {
   readonly id: ContentId;
@@ -177,6 +154,10 @@ export class DiskContent implements StoredContent, Tenant {
 
   has(piece: PieceIndex): boolean {
     return this.#table.held.has(piece) || this.#arriving.has(piece);
+  }
+
+  atHand(piece: PieceIndex): Uint8Array | undefined {
+    return this.#arriving.dataOf(piece);
   }
 
   digestOf(piece: PieceIndex): Uint8Array | undefined {

@@ -217,6 +217,10 @@ export class MemoryContent implements StoredContent, Tenant {
     return this.held.has(piece);
   }
 
+  atHand(piece: PieceIndex): Uint8Array | undefined {
+    return this.#pieces.get(piece);
+  }
+
   digestOf(piece: PieceIndex): Uint8Array | undefined {
     return this.#table.digestOf(piece);
   }

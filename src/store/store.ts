@@ -69,6 +69,8 @@ export interface StoredContent {
   put(piece: PieceIndex, digest: Uint8Array, data: Uint8Array): Promise<void>;
   /** It can be read: it is held, or verified and on its way to the disk. */
   has(piece: PieceIndex): boolean;
+  /** Bytes of a piece that is on its way to the disk: from memory, good until the next turn. */
+  atHand(piece: PieceIndex): Uint8Array | undefined;
   /** sha256 of a piece that can be read. */
   digestOf(piece: PieceIndex): Uint8Array | undefined;
   /**

@@ -37,7 +37,7 @@ async function lab(limit = 10) {
   const description = { id: ONE, name: 'one', ip: '10.0.0.2', port: 1, site, version: '1', uploads: true };
   hosts.add({
     ...{ description, address: description, session, joinedAt: 0, isolated: undefined },
-    ...{ offers: new Map(), swarms: new Map(), manifests: new Set() },
+    ...{ offers: new Map(), swarms: new Map(), manifests: new Set(), gives: new Map() },
   });
   let grantNames = 0;
   const grants = new Grants(() => `grant-${grantNames++}`);

@@ -3,5 +3,6 @@ import type { HostSession } from './hosts.ts';
 
 export function hostSession<Given extends Partial<HostSession>>(given: Given): HostSession & Given {
   const nothing = () => undefined;
-  return { send: nothing, sendText: nothing, sendNow: nothing, quietMs: 0, ping: nothing, close: nothing, ...given };
+  const sends = { send: nothing, sendText: nothing, sendBytes: () => false, sendNow: nothing };
+  return { ...sends, quietMs: 0, ping: nothing, close: nothing, ...given };
 }

@@ -12,7 +12,7 @@ import type { IsolationReason } from '../scheduler/trust.ts';
 
 export type HostSession = Pick<
   Session<SupernodeMessage>,
-  'send' | 'sendText' | 'sendNow' | 'quietMs' | 'ping' | 'close'
+  'send' | 'sendText' | 'sendBytes' | 'sendNow' | 'quietMs' | 'ping' | 'close'
 >;
 
 export type HostRecord = {
@@ -28,6 +28,8 @@ export type HostRecord = {
   readonly swarms: Map<ContentId, boolean>;
   /** Contents whose manifest it was sent or has. */
   readonly manifests: Set<ContentId>;
+  /** Contents whose first piece it will take with its assignment, up to so many bytes. */
+  readonly gives: Map<ContentId, number>;
   isolated: IsolationReason | undefined;
 };
 
@@ -55,7 +57,7 @@ export class Hosts {
     let [offers, known] = [0, 0];
     for (const record of this.#records.values()) {
       offers += record.offers.size;
-      known += record.swarms.size + record.manifests.size;
+      known += record.swarms.size + record.manifests.size + record.gives.size;
     }
     return { hosts: this.#records.size, offers, offeredTasks: this.#offers.size, known };
   }
@@ -91,13 +93,6 @@ export class Hosts {
   /** The same object as long as the host's session stands. */
   addressOf(id: HostId): ParentAddress | undefined {
     return this.#records.get(id)?.address ?? (id === this.seed.id ? this.seed : undefined);
-  }
-
-  send(id: HostId, messages: readonly SupernodeMessage[]): void {
-    const session = this.#records.get(id)?.session;
-    if (session === undefined) return;
-    for (const message of messages) session.send(message);
-    session.sendNow();
   }
 
   offer(record: HostRecord, entry: InventoryEntry): void {

@@ -17,6 +17,7 @@ import type { Marks } from '../store/watermarks.ts';
 import { Cache } from './cache/cache.ts';
 import { ALONE } from './cluster/alone.ts';
 import { NO_HOSTS } from './cluster/no-hosts.fixture.ts';
+import { FirstPieces } from './first-pieces.ts';
 import { Grants } from './grants.ts';
 import { HostFetches } from './host-fetches.ts';
 import { Hosts } from './hosts.ts';
@@ -38,6 +39,10 @@ export class SimpleHost {
   readonly heard: SupernodeMessage[] = [];
   /** How many of these were sent without waiting for the end of the turn. */
   promptly = 0;
+  /** Bytes that came in frames of their own. */
+  readonly bytes: Uint8Array[] = [];
+  /** It has not read yet what it was sent. */
+  isBehind = false;
   readonly #conversation: HostConversation;
   readonly #answers = new Map<number, (message: SupernodeMessage) => void>();
   readonly #manifests = new Map<ContentId, Manifest>();
@@ -50,6 +55,12 @@ export class SimpleHost {
       open: true,
       send: (message) => this.#hear(message),
       sendText: (json) => this.#hear(JSON.parse(json) as SupernodeMessage),
+      sendBytes: (texts, bytes) => {
+        if (this.isBehind) return false;
+        for (const text of texts) this.#hear(JSON.parse(text) as SupernodeMessage);
+        this.bytes.push(Uint8Array.from(bytes));
+        return true;
+      },
       heartbeatMs: 10_000,
       sendNow: () => {
         this.promptly = this.heard.length;
@@ -65,10 +76,10 @@ export class SimpleHost {
   }
 
   /** Resolves with the supernode's answer. */
-  open(spec: TaskSpec, grant?: string): Promise<SupernodeMessage> {
+  open(spec: TaskSpec, grant?: string, give?: number): Promise<SupernodeMessage> {
     const request = ++this.#requests;
     const answered = new Promise<SupernodeMessage>((resolve) => this.#answers.set(request, resolve));
-    const more = grant === undefined ? {} : { grant };
+    const more = { ...(grant === undefined ? {} : { grant }), ...(give === undefined ? {} : { give }) };
     this.say({ type: 'open', request, task: taskIdOf(taskIdentity(spec)), spec, ...more });
     return answered;
   }
@@ -119,17 +130,19 @@ export class SimpleHost {
 export function supernodeInMemory(options: {
   readonly openSource: (request: SourceRequest) => Promise<SourceAnswer>;
   readonly marks?: Partial<Marks>;
+  readonly limited?: () => boolean;
 }) {
-  const { openSource, marks = {} } = options;
+  const { openSource, marks = {}, limited = () => false } = options;
   const clock = new ManualClock(1_000_000);
   let cache: Cache | undefined;
   const store = new MemoryStore({ clock, marks, onEvicted: (content) => cache?.forget(content) });
   const hosts = new Hosts({ id: idOf('seed'), ip: '10.0.0.1', port: 1 });
+  const firstPieces = new FirstPieces({ hosts, limited, atHand: (id, piece) => store.find(id)?.atHand(piece) });
   const scheduler = new Scheduler({ random: new Random(1) });
   const loop = new SwarmLoop({
     scheduler,
     clock,
-    send: (host, messages) => hosts.send(host, messages),
+    send: (host, messages) => firstPieces.send(host, messages),
     addressOf: (host) => hosts.addressOf(host),
     digestsFor: (host, content) => swarms.digestsFor(host, content),
     starved: (content, pieces) => swarms.starved(content, pieces),

@@ -100,6 +100,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       offers: new Map(),
       swarms: new Map(),
       manifests: new Set(),
+      gives: new Map(),
       isolated: isolationOf(loop.standingOf(host.id)),
     };
     hosts.add(this.#record);
@@ -225,7 +226,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
     await entry.whenSettled();
     if (entry.fault !== undefined) throw entry.fault;
     const data = Buffer.alloc(length);
-    if (length > 0) await this.#parts.swarms.readWhole(entry, data);
+    if (length > 0) await entry.stored.read(0, data);
     this.#session.send({
       type: 'opened',
       request: message.request,

@@ -33,6 +33,7 @@ import { createElsewhere, type S3Behind } from './cluster/elsewhere.ts';
 import { Membership } from './cluster/membership.ts';
 import { Redis } from './cluster/redis.ts';
 import { parseRedis } from './cluster/redis-place.ts';
+import { FirstPieces } from './first-pieces.ts';
 import { Grants } from './grants.ts';
 import { openHome } from './home.ts';
 import { HostFetches } from './host-fetches.ts';
@@ -103,13 +104,18 @@ export async function startSupernode(
       throw error;
     });
   const hosts = new Hosts({ id: home.id, ip: address, port: downloadPort });
+  const firstPieces = new FirstPieces({
+    hosts,
+    atHand: (content, piece) => store.find(content)?.atHand(piece),
+    limited: () => rates.bytesPerSecond !== undefined,
+  });
   const random = new Random(Number.parseInt(randomHex(4), 16));
   const scheduler = new Scheduler({ random });
   const trust = new TrustFile({ path: `${home.dir}/trust.json`, clock, log, scheduler });
   const loop = new SwarmLoop({
     scheduler,
     clock,
-    send: (host, messages) => hosts.send(host, messages),
+    send: (host, messages) => firstPieces.send(host, messages),
     addressOf: (host) => hosts.addressOf(host),
     digestsFor: (host, content) => swarms.digestsFor(host, content),
     starved: (content, pieces) => swarms.starved(content, pieces),

@@ -16,7 +16,7 @@ function record(name: string): HostRecord {
   const session = hostSession({});
   return {
     ...{ description, address: description, session, joinedAt: 0, isolated: undefined },
-    ...{ offers: new Map(), swarms: new Map(), manifests: new Set() },
+    ...{ offers: new Map(), swarms: new Map(), manifests: new Set(), gives: new Map() },
   };
 }
 

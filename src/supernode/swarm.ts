@@ -72,6 +72,7 @@ export class Swarm {
     record.swarms.set(this.entry.id, wants);
     if (wants && !before) this.#begin();
     if (!wants && before) this.#end();
+    if (!wants) record.gives.delete(this.entry.id);
   }
 
   /** It is not here any more, neither as a child nor as a parent. */
@@ -80,6 +81,7 @@ export class Swarm {
     const wanted = record.swarms.get(this.entry.id) === true;
     record.swarms.delete(this.entry.id);
     record.manifests.delete(this.entry.id);
+    record.gives.delete(this.entry.id);
     if (wanted) this.#end();
   }
 

@@ -30,7 +30,7 @@ export type SwarmsParts = {
 };
 
 /** How much of the content a host opens it for. */
-type Reader = { readonly window?: PieceWindow; readonly only?: 'window' };
+type Reader = { readonly window?: PieceWindow; readonly only?: 'window'; readonly give?: number };
 
 export class Swarms implements CacheEvents {
   readonly #parts: SwarmsParts;
@@ -79,11 +79,6 @@ export class Swarms implements CacheEvents {
     return opened;
   }
 
-  /** All bytes of a small content. */
-  async readWhole(entry: Entry, into: Buffer): Promise<void> {
-    await entry.stored.read(0, into);
-  }
-
   // What hosts say.
 
   hostJoined(record: HostRecord): void {
@@ -118,7 +113,8 @@ export class Swarms implements CacheEvents {
     if (swarm === undefined) return;
     swarm.usedAt = this.#parts.clock.now();
     this.#parts.hosts.withdraw(record, entry.id);
-    const { window, only } = reader;
+    const { window, only, give } = reader;
+    if (give !== undefined) record.gives.set(entry.id, give);
     this.#enter(record, swarm, { held, wants: only ?? 'all', ...(window === undefined ? {} : { window }) });
   }
 
