@@ -5,12 +5,15 @@
  * all blobs, another one proves short ones first, as is the default. Programs that
  * have just started are slower by the compiling of their code; so some rounds come first that are not measured.
  */
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent as Connections, request as httpRequest } from 'node:http';
+import { promisify } from 'node:util';
 import type { Bench } from './processes.ts';
 import { median } from './table.ts';
 
+const runProgram = promisify(execFile);
 const MIB = 1024 * 1024;
 const COLD_MIB = 300;
 const REQUESTS = 200;
@@ -179,15 +182,22 @@ async function cold(places: readonly string[], paths: readonly string[], what: k
   return times;
 }
 
-/** MiB per second of one content, by so many ranges at once. */
+/** MiB per second of one content, by so many ranges at once. One process each: engines take them on as many threads. */
 async function rate(url: string, streams: number): Promise<number> {
   const bytes = COLD_MIB * MIB;
   const started = performance.now();
   const part = bytes / streams;
   await Promise.all(
-    Array.from({ length: streams }, (_, at) => get(url, streams === 1 ? undefined : [at * part, (at + 1) * part])),
+    Array.from({ length: streams }, (_, at) =>
+      curl(url, part, streams === 1 ? [] : ['-r', `${at * part}-${(at + 1) * part - 1}`]),
+    ),
   );
   return COLD_MIB / ((performance.now() - started) / 1000);
+}
+
+async function curl(url: string, bytes: number, range: readonly string[]): Promise<void> {
+  const { stdout } = await runProgram('curl', ['-sS', '-o', '/dev/null', '-w', '%{size_download}', ...range, url]);
+  if (Number(stdout) !== bytes) throw new Error(`${url}: ${stdout} of ${bytes} bytes`);
 }
 
 const connections = new Connections({ keepAlive: true });
