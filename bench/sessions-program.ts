@@ -5,7 +5,6 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { taskIdOf } from '../src/io/hash.ts';
-import { connectSession } from '../src/io/session.ts';
 import { taskIdentity } from '../src/protocol/identity.ts';
 import type { ContentId, HostId } from '../src/protocol/ids.ts';
 import {
@@ -15,6 +14,7 @@ import {
   type SupernodeMessage,
 } from '../src/protocol/messages.ts';
 import { type ContentShape, pieceCount } from '../src/protocol/piece.ts';
+import { LightSession } from './light-session.ts';
 import { median } from './table.ts';
 
 const [mode = '', supernode = '', count = '', amount = '', url = ''] = process.argv.slice(2);
@@ -55,9 +55,7 @@ class LightHost {
       this.welcome.reject(error);
       this.opened.reject(error);
     };
-    this.#session = connectSession(`ws://${supernode}/v1/session`, {
-      connectTimeoutMs: 60_000,
-      onOpen: () => undefined,
+    this.#session = new LightSession(supernode, {
       onMessages: (messages) => {
         for (const message of messages) this.#take(message, onAssign, fail);
       },
