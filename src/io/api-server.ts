@@ -8,6 +8,7 @@ import type { Server } from 'node:http';
 import { createConnection } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
 import { Fault } from '../protocol/faults.ts';
+import { buildLazyValidator } from './lazy-validators.ts';
 import { closeServer, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
 
@@ -38,6 +39,7 @@ export class ApiServer {
       bodyLimit: bodyLimitBytes ?? BODY_LIMIT_BYTES,
       logger: false,
       http: { headersTimeout: HEADER_TIMEOUT_MS },
+      schemaController: { compilersFactory: { buildValidator: buildLazyValidator } },
     });
     this.app.setErrorHandler((error, request, reply) => {
       const fault = faultOf(error);
