@@ -4,7 +4,8 @@
  * `listenPort:` in the YAML file (also below `base:`, where the old system kept its settings).
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { parse as parseYaml, stringify as printYaml } from 'yaml';
+import { createRequire } from 'node:module';
+import type Yaml from 'yaml';
 import { z } from 'zod';
 import { parseDuration, parseRate, parseSize } from '../base/units.ts';
 import { Fault } from '../protocol/faults.ts';
@@ -82,7 +83,12 @@ export function loadSettings<Shape extends z.ZodRawShape>(
 
 /** Settings as the YAML that would make them. Absent ones are left out. */
 export function printSettings(values: Readonly<Record<string, unknown>>): string {
-  return printYaml(Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)));
+  return yaml().stringify(Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)));
+}
+
+/** Loaded by those who have a file: it is some 70 files itself. */
+function yaml(): typeof Yaml {
+  return createRequire(import.meta.url)('yaml');
 }
 
 export function envName(setting: string): string {
@@ -126,7 +132,8 @@ function readFile(source: { readonly file: string; readonly explicitFile: boolea
     return undefined;
   }
   try {
-    return parseYaml(readFileSync(source.file, 'utf8')) ?? undefined;
+    const text = readFileSync(source.file, 'utf8');
+    return text.trim() === '' ? undefined : (yaml().parse(text) ?? undefined);
   } catch (cause) {
     const line = (cause as Error).message.split('\n')[0] ?? '';
     throw new Fault('usage', `cannot read the configuration file ${source.file}: ${line}`, { cause });
