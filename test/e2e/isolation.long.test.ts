@@ -56,14 +56,16 @@ async function allRight(sample: Sample, hosts: readonly Agent[], url: string): P
   for (const { name } of hosts) expect(await lab.sha256(lab.path(name, 'out'))).toBe(sample.digest());
 }
 
-/** Milliseconds since 1970 of the first line in the supernode's log that has this text, and this host where one is named. */
-function saidAt({ running }: Supernode, text: string, host = ''): number | undefined {
-  for (const line of running.said.split('\n')) {
-    if (!line.includes(text) || !line.includes(host)) continue;
-    const { time } = JSON.parse(line) as { time: string | number };
-    return new Date(time).getTime();
-  }
-  return undefined;
+/** When the supernode says so of this host, or has said so first. Milliseconds since 1970. */
+async function saidAt({ running }: Supernode, text: string, host: string): Promise<number> {
+  const lineOf = (said: string) =>
+    said
+      .split('\n')
+      .slice(0, -1)
+      .find((line) => line.includes(text) && line.includes(host));
+  await running.until((said) => lineOf(said) !== undefined);
+  const { time } = JSON.parse(lineOf(running.said) ?? '') as { time: string };
+  return Date.parse(time);
 }
 
 describe('a host of eight that flips a byte in every piece it gives', { timeout: 300_000 }, () => {
@@ -181,8 +183,7 @@ describe('a host that stops', { timeout: 300_000 }, () => {
     const { id } = await hostAt(supernode.node, '127.0.0.2');
     const killedAt = Date.now();
     await victim?.running.kill('SIGKILL');
-    await supernode.running.until((said) => said.includes('a host left'));
-    const noticedMs = (saidAt(supernode, 'a host left', id) ?? 0) - killedAt;
+    const noticedMs = (await saidAt(supernode, 'a host left', id)) - killedAt;
     process.stdout.write(`a killed host was out after ${noticedMs} ms\n`);
     const ends = await Promise.all(running.slice(1).map(({ ended }) => ended));
     expect(ends.map(({ code }) => code)).toEqual([0, 0, 0]);
@@ -200,13 +201,11 @@ describe('a host that stops', { timeout: 300_000 }, () => {
     const { id } = await hostAt(supernode.node, '127.0.0.2');
     const stoppedAt = Date.now();
     victim?.running.child.kill('SIGSTOP');
-    await supernode.running.until((said) => said.includes('is silent'));
-    const noticedMs = (saidAt(supernode, 'is silent', id) ?? 0) - stoppedAt;
+    const noticedMs = (await saidAt(supernode, 'is silent', id)) - stoppedAt;
     await expect.poll(() => Date.now() - stoppedAt, { timeout: 5_000 }).toBeGreaterThan(3_000);
     const wokenAt = Date.now();
     victim?.running.child.kill('SIGCONT');
-    await supernode.running.until((said) => said.includes('heard again'));
-    const backMs = (saidAt(supernode, 'heard again', id) ?? 0) - wokenAt;
+    const backMs = (await saidAt(supernode, 'heard again', id)) - wokenAt;
     process.stdout.write(`a stopped host was out after ${noticedMs} ms and back ${backMs} ms after it went on\n`);
     const ends = await Promise.all(running.map(({ ended }) => ended));
     expect(ends.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
