@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { Fault } from '../../protocol/faults.ts';
+import { pieceCount } from '../../protocol/piece.ts';
 import { bytesOf } from '../../store/content.fixture.ts';
 import { cacheLab, digestOf, filled, MINUTE, specOf } from './cache.fixture.ts';
 
@@ -177,6 +178,39 @@ describe('a cache that was killed while it read', () => {
     const { entry } = await filled(lab, spec);
     expect(lab.source.asked).toEqual([`from ${entry.shape.pieceSize}`]);
     expect(entry.manifest?.digest).toBe(spec.digest);
+  });
+
+  test('takes the end from a host that heard of it, and reads what is missing', async () => {
+    const spec = specOf(URL, { digest: digestOf(BYTES) });
+    const other = cacheLab();
+    other.source.serve(URL, { bytes: BYTES, etag: '"1"' });
+    const { entry: full } = await filled(other, spec);
+    const before = cacheLab();
+    const served = before.source.serve(URL, { bytes: BYTES, etag: '"1"', cutAt: 200_000 });
+    const broken = await before.open(spec);
+    await broken.entry.whenSettled();
+    expect([broken.entry.id, broken.entry.stored.meta.manifest]).toEqual([full.id, undefined]);
+    served.cutAt = BYTES.length;
+    const lab = cacheLab({ before, manifestFromHosts: async () => full.manifest });
+    const { entry } = await lab.open(spec);
+    expect(entry.manifest).toEqual(full.manifest);
+    await vi.waitFor(() => expect(entry.stored.complete).toBe(true));
+    const whole = Buffer.alloc(BYTES.length);
+    await entry.stored.read(0, whole);
+    expect(whole.equals(BYTES)).toBe(true);
+  });
+
+  test('when it had all but the end, reads the last piece alone', async () => {
+    const before = cacheLab();
+    before.source.serve(URL, { bytes: BYTES, etag: '"1"' });
+    const { entry: first } = await filled(before, specOf(URL));
+    await first.stored.annotate({ manifest: undefined } as never);
+    expect(first.stored.held.full).toBe(true);
+    const lab = cacheLab({ before });
+    lab.source.asked.length = 0;
+    const { entry } = await filled(lab, specOf(URL));
+    expect(entry.id).toBe(first.id);
+    expect(lab.source.asked).toEqual([`from ${(pieceCount(entry.shape) - 1) * entry.shape.pieceSize}`]);
   });
 
   test('begins anew when the content is another one now', async () => {

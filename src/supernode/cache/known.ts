@@ -87,9 +87,8 @@ async function knownToHosts(
   const manifest = await parts.manifestFromHosts(task, begun?.id);
   if (manifest === undefined || taskOf(manifest.content) !== task) return undefined;
   if (!verifyManifest(parts.secret, manifest)) return undefined;
-  const { content: id, shape, facts } = manifest;
-  const stored = await parts.store.create(id, shape, { url: shownUrl(spec), facts, manifest });
-  return new Entry({ id, task, stored, facts, spec });
+  const { content, shape, facts } = manifest;
+  return entryOf(parts, spec, { content, shape, facts, life: {}, manifest, holders: [] });
 }
 
 async function knownBehind(parts: KnownParts, task: TaskId, spec: TaskSpec): Promise<Entry | undefined> {
@@ -104,11 +103,11 @@ function newer({ content, life }: SharedContent, here: Entry | undefined): boole
 async function entryOf(
   { store }: Pick<KnownParts, 'store'>,
   spec: TaskSpec,
-  { content: id, shape, facts, life, manifest, holders }: SharedContent,
+  { content: id, shape, facts, life, manifest, holders }: Omit<SharedContent, 'digests'>,
 ): Promise<Entry> {
   const meta = { facts, ...life, ...(manifest === undefined ? {} : { manifest }) };
   const stored = await store.create(id, shape, { url: shownUrl(spec), ...meta });
-  // It may have been here before, without its end.
+  // It may have been here before, without its end; an entry without a manifest would wait for a fill that nobody runs.
   await stored.annotate(meta);
   const entry = new Entry({ id, task: taskOf(id), stored, facts, spec });
   entry.holders = holders;
@@ -131,8 +130,10 @@ function partOnDisk({ store }: Pick<KnownParts, 'store'>, task: TaskId, spec: Ta
     // Without a validator the digest of the whole will prove that the parts belong together.
     const provable = canResume(facts) || (facts.ranges && immutable(spec.digest));
     if (manifest !== undefined || held.count === 0 || !provable) continue;
-    const missing = held.nextClear(0);
-    if (missing <= 0 || shape.length === null) continue;
+    if (shape.length === null) continue;
+    // Where only the end was not sealed any more, the last piece is read so that the source says whether it is still this content.
+    const missing = held.full ? pieceCount(shape) - 1 : held.nextClear(0);
+    if (missing <= 0) continue;
     const start = missing * shape.pieceSize;
     return { id, shape, facts, start, resume: { range: { start }, ifRange: facts } };
   }
