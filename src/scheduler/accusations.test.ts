@@ -144,7 +144,7 @@ describe('a parent that is accused of wrong bytes', () => {
     }
     expect(isolated(lab)).toEqual(['p peer-corrupt']);
     answer(lab, 'right');
-    expect(lab.commands).toContainEqual({ type: 'released', host: 'p' });
+    expect(lab.commands).toContainEqual({ type: 'released', host: 'p', why: 'refuted' });
     expect(lab.scheduler.standingOf(id('p'), lab.now)?.state).toBe('ok');
   });
 });

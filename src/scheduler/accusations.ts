@@ -126,8 +126,8 @@ export class Accusations {
       this.#isolation.isolate(accuser, 'false-witness', now);
     // Three spoke, of several contents, before the first check was back.
     const { trust } = parent;
-    if (trust.isolated && trust.reason === 'peer-corrupt' && !trust.guilty(now, limits))
-      this.#isolation.release(parent);
+    const ours = trust.isolated && trust.reason === 'peer-corrupt' && trust.by === undefined;
+    if (ours && !trust.guilty(now, limits)) this.#isolation.release(parent, 'refuted');
   }
 
   #mayOpen(child: Host): boolean {

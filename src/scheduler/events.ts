@@ -21,6 +21,9 @@ export type CheckId = number;
 /** `unknown`: the parent could not be reached, or has the piece no more. */
 export type CheckOutcome = 'right' | 'wrong' | 'unknown';
 
+/** Its probation went well; what was held against it was not true; an operator wants it so. */
+export type ReleaseReason = 'proved' | 'refuted' | 'operator';
+
 export type SchedulerEvent =
   /** Repeating it for a known host updates it (a session that reconnects). */
   | {
@@ -96,7 +99,19 @@ export type SchedulerEvent =
   | { readonly type: 'piece-checked'; readonly check: CheckId; readonly outcome: CheckOutcome }
   /** An operator's word; `forMs` null = until the release. */
   | { readonly type: 'isolation-ordered'; readonly host: HostId; readonly forMs: Millis | null; readonly note: string }
-  | { readonly type: 'release-ordered'; readonly host: HostId }
+  /** `by`: the other supernode at which the operator said so; absent = here. */
+  | { readonly type: 'release-ordered'; readonly host: HostId; readonly by?: HostId }
+  /** What another supernode of the cluster holds against a host, for the time that is left of it (null = until the release). */
+  | {
+      readonly type: 'isolation-told';
+      readonly host: HostId;
+      readonly forMs: Millis | null;
+      readonly reason: IsolationReason;
+      readonly note?: string;
+      readonly by: HostId;
+    }
+  /** That supernode was wrong; what others hold against the host stays. */
+  | { readonly type: 'isolation-withdrawn'; readonly host: HostId; readonly by: HostId }
   /** Time has come: the answer to `wake-at`. Coming early or twice is harmless. */
   | { readonly type: 'tick' };
 
@@ -120,9 +135,19 @@ export type SchedulerCommand =
   /** The last live holder of these pieces is gone while peers want them: the shell must get them again from the source. */
   | { readonly type: 'starved'; readonly content: ContentId; readonly pieces: readonly PieceIndex[] }
   /** Gives nothing to anybody until then (Infinity = until it is released); after that one piece at a time. */
-  | { readonly type: 'isolated'; readonly host: HostId; readonly reason: IsolationReason; readonly until: Millis }
-  /** It has proved itself, or was released. */
-  | { readonly type: 'released'; readonly host: HostId }
+  | {
+      readonly type: 'isolated';
+      readonly host: HostId;
+      readonly reason: IsolationReason;
+      readonly until: Millis;
+      readonly note?: string;
+      /** The other supernode that said so; absent = it was decided here. */
+      readonly by?: HostId;
+      /** It was so before: the host is back. */
+      readonly again?: true;
+    }
+  /** It gives again. `by`: the other supernode that said so. */
+  | { readonly type: 'released'; readonly host: HostId; readonly why: ReleaseReason; readonly by?: HostId }
   /** It gave wrong bytes of this content, or is said to have: it gives nothing of it until then. */
   | { readonly type: 'excluded'; readonly host: HostId; readonly content: ContentId; readonly until: Millis }
   | { readonly type: 'admitted'; readonly host: HostId; readonly content: ContentId }

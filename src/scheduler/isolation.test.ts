@@ -1,6 +1,8 @@
 /** What the operator orders, what is remembered of hosts that are away, and what silence does. */
 import { describe, expect, it } from 'vitest';
 import { Bitfield } from '../base/bitfield.ts';
+import type { SchedulerCommand, SchedulerEvent } from './events.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
 import { type Assign, content, id, SchedulerLab } from './scheduler.fixture.ts';
 
 function labOf(pieces = 32): SchedulerLab {
@@ -136,5 +138,145 @@ describe('a busy host that falls silent', () => {
     for (const type of ['host-silent', 'host-heard'] as const) lab.send({ type, host: id('unknown') });
     lab.send({ type: 'host-heard', host: id('p') });
     expect(open(lab).length).toBeGreaterThan(0);
+  });
+});
+
+type Told = Extract<SchedulerEvent, { type: 'isolation-told' }>;
+
+describe('what another supernode holds against a host', () => {
+  const limits = DEFAULT_LIMITS;
+  const told = (lab: SchedulerLab, what: Partial<Told> = {}) =>
+    lab.send({ type: 'isolation-told', host: id('p'), reason: 'peer-corrupt', forMs: 5_000, by: id('s2'), ...what });
+  const stands = (lab: SchedulerLab) => lab.scheduler.standingOf(id('p'), lab.now);
+  const changes = (out: readonly SchedulerCommand[]) =>
+    out.filter(({ type }) => type === 'isolated' || type === 'released');
+  /** Judged here: a child gets wrong bytes, and so does the supernode when it looks. */
+  function judge(lab: SchedulerLab): void {
+    const [first] = open(lab);
+    if (first !== undefined) lab.failed(first, 'peer-corrupt');
+    for (let looks = 0; looks < 4 && stands(lab)?.state !== 'isolated'; looks++) {
+      const look = lab.commands.findLast((command) => command.type === 'check-piece');
+      if (look?.type === 'check-piece') lab.send({ type: 'piece-checked', check: look.check, outcome: 'wrong' });
+      if (stands(lab)?.state !== 'isolated') lab.advance(limits.checkEveryMs);
+    }
+    expect(stands(lab)).toMatchObject({ state: 'isolated', reason: 'peer-corrupt' });
+  }
+
+  it('isolates it for the time that is left, as that one said, and puts it on probation after', () => {
+    const lab = labOf();
+    const out = told(lab, { note: 'noises' });
+    expect(out).toContainEqual({
+      type: 'isolated',
+      host: 'p',
+      reason: 'peer-corrupt',
+      until: 5_000,
+      note: 'noises',
+      by: 's2',
+    });
+    expect(open(lab)).toEqual([]);
+    expect(stands(lab)).toMatchObject({ state: 'isolated', by: 's2', leftMs: 5_000 });
+    lab.advance(5_000);
+    expect(stands(lab)).toMatchObject({ state: 'probation' });
+    expect(stands(lab)).not.toHaveProperty('by');
+    expect(open(lab)).toHaveLength(1);
+  });
+
+  it('does not make the first isolation of its own longer', () => {
+    const lab = labOf();
+    told(lab);
+    lab.advance(5_000);
+    judge(lab);
+    expect(stands(lab)?.leftMs).toBe(limits.corruptIsolationMs);
+  });
+
+  it('counts for a host that is away, and for one that was never here', () => {
+    const lab = labOf();
+    lab.send({ type: 'host-left', host: id('p') });
+    told(lab, { reason: 'operator', forMs: null });
+    expect(lab.scheduler.isolatedAway()).toEqual(['p']);
+    lab.join('p');
+    expect(changes(lab.commands).at(-1)).toMatchObject({ type: 'isolated', by: 's2', again: true });
+    lab.enter('p', Bitfield.full(32), 'nothing');
+    expect(open(lab)).toEqual([]);
+  });
+
+  it('has no power over the seed', () => {
+    const lab = new SchedulerLab(['a'], 8);
+    expect(told(lab, { host: id('seed') }).some(({ type }) => type === 'isolated')).toBe(false);
+    expect(open(lab).length).toBeGreaterThan(0);
+  });
+
+  it('is the shorter one of two: nothing changes; an operator here: only another operator changes it', () => {
+    const lab = labOf();
+    judge(lab);
+    expect(changes(told(lab, { forMs: limits.corruptIsolationMs }))).toEqual([]);
+    expect(stands(lab)).not.toHaveProperty('by');
+    lab.send({ type: 'isolation-ordered', host: id('p'), forMs: 1_000, note: 'x' });
+    told(lab, { forMs: null });
+    expect(stands(lab)).toMatchObject({ reason: 'operator', note: 'x', leftMs: 1_000 });
+    told(lab, { reason: 'operator', forMs: 500 });
+    expect(stands(lab)).toMatchObject({ reason: 'operator', by: 's2', leftMs: 500 });
+  });
+
+  it('is over when an operator says so there, with all that is held against the host here', () => {
+    const lab = labOf();
+    judge(lab);
+    expect(lab.send({ type: 'release-ordered', host: id('p'), by: id('s3') })).toContainEqual({
+      type: 'released',
+      host: 'p',
+      why: 'operator',
+      by: 's3',
+    });
+    expect(stands(lab)).toMatchObject({ state: 'ok', score: 0 });
+    lab.advance(2_500);
+    expect(open(lab).length).toBeGreaterThan(0);
+    expect(changes(lab.send({ type: 'release-ordered', host: id('p'), by: id('s3') }))).toEqual([]);
+  });
+
+  it('is withdrawn by the one that said it alone, and what was judged here comes forth again', () => {
+    const lab = labOf();
+    judge(lab);
+    told(lab, { forMs: 10 * limits.corruptIsolationMs });
+    expect(stands(lab)).toMatchObject({ by: 's2' });
+    expect(changes(lab.send({ type: 'isolation-withdrawn', host: id('p'), by: id('s3') }))).toEqual([]);
+    lab.advance(1_000);
+    lab.send({ type: 'isolation-withdrawn', host: id('p'), by: id('s2') });
+    expect(stands(lab)).toMatchObject({ state: 'isolated', leftMs: limits.corruptIsolationMs - 1_000 });
+    expect(stands(lab)).not.toHaveProperty('by');
+    lab.send({ type: 'release-ordered', host: id('p') });
+    told(lab);
+    lab.send({ type: 'isolation-withdrawn', host: id('p'), by: id('s2') });
+    expect(stands(lab)).toEqual({ state: 'ok', score: 0, witnesses: 0, excluded: [] });
+    lab.advance(2_500);
+    expect(open(lab).length).toBeGreaterThan(0);
+  });
+
+  it('is not undone by a witness here who was wrong', () => {
+    const lab = labOf();
+    const [first] = open(lab);
+    if (first !== undefined) lab.failed(first, 'peer-corrupt');
+    const look = lab.commands.findLast((command) => command.type === 'check-piece');
+    told(lab);
+    if (look?.type === 'check-piece') lab.send({ type: 'piece-checked', check: look.check, outcome: 'right' });
+    expect(look).toBeDefined();
+    expect(stands(lab)).toMatchObject({ state: 'isolated', by: 's2' });
+  });
+
+  it('as a false witness silences it here too', () => {
+    const lab = labOf();
+    told(lab, { host: id('a'), reason: 'false-witness' });
+    const [first] = open(lab);
+    if (first !== undefined) lab.failed(first, 'peer-corrupt');
+    expect(lab.commands.some(({ type }) => type === 'check-piece')).toBe(false);
+    expect(stands(lab)).toMatchObject({ state: 'ok' });
+  });
+
+  it('withdrawn of a host that is away leaves nothing, and an operator withdraws nothing', () => {
+    const lab = labOf();
+    told(lab, { host: id('away') });
+    lab.send({ type: 'isolation-withdrawn', host: id('away'), by: id('s2') });
+    expect(lab.scheduler.standingOf(id('away'), lab.now)).toBeUndefined();
+    told(lab, { reason: 'operator', forMs: null });
+    expect(changes(lab.send({ type: 'isolation-withdrawn', host: id('p'), by: id('s2') }))).toEqual([]);
   });
 });

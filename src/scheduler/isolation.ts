@@ -5,12 +5,15 @@
 import type { Millis } from '../base/clock.ts';
 import type { ContentId, HostId } from '../protocol/ids.ts';
 import type { Core } from './core.ts';
+import type { ReleaseReason, SchedulerEvent } from './events.ts';
 import type { Host } from './host-table.ts';
 import type { Membership } from './membership.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
 import type { IsolationReason, Standing, Trust } from './trust.ts';
 import type { RememberedHost } from './trust-memory.ts';
+
+type EventOf<T extends SchedulerEvent['type']> = Extract<SchedulerEvent, { type: T }>;
 
 export class Isolation {
   readonly #core: Core;
@@ -27,15 +30,15 @@ export class Isolation {
     this.#isolate(host, reason, now, host.trust.nextMs(reason, now, this.#core.limits));
   }
 
-  /** As if nothing had been held against it. */
-  release(host: Host): void {
+  /** As if nothing had been held against it. `by`: the other supernode that said so. */
+  release(host: Host, why: ReleaseReason, by?: HostId): void {
     const contents = [...host.trust.excluded.keys()];
     host.trust.pardon();
     this.#core.pairs.mute(host.index, false);
     this.#core.isolated.delete(host);
     this.#core.excluded.delete(host);
     for (const content of contents) this.#core.out.push({ type: 'admitted', host: host.id, content });
-    this.#core.out.push({ type: 'released', host: host.id });
+    this.#released(host.id, why, by);
     this.#membership.updateServing(host);
   }
 
@@ -50,13 +53,54 @@ export class Isolation {
     const trust = hosts.book.take(id);
     trust.isolate('operator', now, forMs, note);
     hosts.book.keep(id, trust);
+    this.#isolated(id, trust);
   }
 
-  orderRelease(id: HostId): void {
+  /** What another supernode says of a host, here or away. */
+  told({ host: id, ...told }: EventOf<'isolation-told'>, now: Millis): void {
     const { hosts } = this.#core;
     const host = hosts.get(id);
-    if (host === undefined) hosts.book.drop(id);
-    else this.release(host);
+    if (host !== undefined) {
+      if (!host.seed && host.trust.isolateTold(told, now)) this.#outOfScheduling(host);
+      return;
+    }
+    const trust = hosts.book.take(id);
+    if (trust.isolateTold(told, now)) this.#isolated(id, trust);
+    hosts.book.keep(id, trust);
+  }
+
+  /** Only what that supernode had said goes. */
+  withdrawn({ host: id, by }: EventOf<'isolation-withdrawn'>, now: Millis): void {
+    const { hosts, isolated, pairs } = this.#core;
+    const trust = this.#trustOf(id);
+    if (trust === undefined || !trust.withdraw(by, now)) return;
+    const host = hosts.get(id);
+    if (trust.isolated) {
+      if (host === undefined) this.#isolated(id, trust);
+      else this.#outOfScheduling(host);
+      return;
+    }
+    this.#released(id, 'refuted', by);
+    if (host === undefined) {
+      if (trust.clean) hosts.book.drop(id);
+      return;
+    }
+    isolated.delete(host);
+    pairs.mute(host.index, false);
+    this.#membership.updateServing(host);
+  }
+
+  /** An operator's word, here or (`by`) at another supernode. */
+  orderRelease({ host: id, by }: EventOf<'release-ordered'>): void {
+    if (by !== undefined && this.#trustOf(id)?.clean !== false) return;
+    const { hosts } = this.#core;
+    const host = hosts.get(id);
+    if (host !== undefined) {
+      this.release(host, 'operator', by);
+      return;
+    }
+    hosts.book.drop(id);
+    this.#released(id, 'operator', by);
   }
 
   /** It gives nothing of this content for so long; a longer time that stands already stays. */
@@ -103,8 +147,7 @@ export class Isolation {
   }
 
   standing(id: HostId, now: Millis): Standing | undefined {
-    const { hosts } = this.#core;
-    return (hosts.get(id)?.trust ?? hosts.book.find(id))?.standing(now);
+    return this.#trustOf(id)?.standing(now);
   }
 
   /** All that is held against anybody, isolated hosts first; of at most so many hosts. */
@@ -134,14 +177,33 @@ export class Isolation {
   }
 
   #isolate(host: Host, reason: IsolationReason, now: Millis, forMs: Millis | null, note?: string): void {
-    const { isolated, out, pairs } = this.#core;
     if (host.seed) return;
-    host.watch();
     host.trust.isolate(reason, now, forMs, note);
+    this.#outOfScheduling(host);
+  }
+
+  /** Its trust says that it is isolated. */
+  #outOfScheduling(host: Host): void {
+    const { isolated, pairs } = this.#core;
+    host.watch();
     pairs.mute(host.index, host.trust.mute);
     isolated.add(host);
-    out.push({ type: 'isolated', host: host.id, reason, until: host.trust.until });
+    this.#isolated(host.id, host.trust);
     this.#membership.updateServing(host);
+  }
+
+  #isolated(host: HostId, { reason = 'operator', until, note, by }: Trust): void {
+    const said = { ...(note === undefined ? {} : { note }), ...(by === undefined ? {} : { by }) };
+    this.#core.out.push({ type: 'isolated', host, reason, until, ...said });
+  }
+
+  #released(host: HostId, why: ReleaseReason, by: HostId | undefined): void {
+    this.#core.out.push({ type: 'released', host, why, ...(by === undefined ? {} : { by }) });
+  }
+
+  #trustOf(id: HostId): Trust | undefined {
+    const { hosts } = this.#core;
+    return hosts.get(id)?.trust ?? hosts.book.find(id);
   }
 
   #admitAfter(host: Host, now: Millis): void {

@@ -50,9 +50,11 @@ export class Membership {
   /** What is known of it from before. */
   #recall(host: Host): void {
     const { isolated, excluded, pairs, out } = this.#core;
-    const { reason, until } = host.trust;
+    const { reason, until, note, by } = host.trust;
+    const said = { ...(note === undefined ? {} : { note }), ...(by === undefined ? {} : { by }) };
     if (host.trust.isolated) isolated.add(host);
-    if (host.trust.isolated && reason !== undefined) out.push({ type: 'isolated', host: host.id, reason, until });
+    if (host.trust.isolated && reason !== undefined)
+      out.push({ type: 'isolated', host: host.id, reason, until, ...said, again: true });
     if (host.trust.excluded.size > 0) excluded.add(host);
     if (host.trust.mute) pairs.mute(host.index, true);
     if (!host.trust.clean) host.watch();

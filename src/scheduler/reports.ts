@@ -152,7 +152,7 @@ export class Reports {
     const { hosts, limits, out, now } = this.#core;
     const host = hosts.at(parent);
     if (host === undefined) return;
-    if (host.trust.delivered(now, limits)) out.push({ type: 'released', host: host.id });
+    if (host.trust.delivered(now, limits)) out.push({ type: 'released', host: host.id, why: 'proved' });
     if (host.trust.clean) hosts.rows.set(parent, WATCHED, false);
   }
 

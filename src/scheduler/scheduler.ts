@@ -188,7 +188,13 @@ export class Scheduler implements SchedulerCore {
         this.#isolation.order(event.host, now, event.forMs, event.note);
         break;
       case 'release-ordered':
-        this.#isolation.orderRelease(event.host);
+        this.#isolation.orderRelease(event);
+        break;
+      case 'isolation-told':
+        this.#isolation.told(event, now);
+        break;
+      case 'isolation-withdrawn':
+        this.#isolation.withdrawn(event, now);
         break;
       case 'tick':
         this.#clockwork.tick(now);

@@ -85,7 +85,7 @@ describe('a parent that fails', () => {
     expect(open(lab)).toHaveLength(1);
     const fromP = (): Assign[] => open(lab).filter(({ parent }) => parent === 'p');
     for (let i = 0; i < 3; i++) for (const assign of fromP()) lab.held(assign);
-    expect(lab.commands).toContainEqual({ type: 'released', host: 'p' });
+    expect(lab.commands).toContainEqual({ type: 'released', host: 'p', why: 'proved' });
     expect(fromP().length).toBeGreaterThan(1);
   });
 

@@ -13,7 +13,13 @@ export type Points = readonly (readonly [witness: string, points: number])[];
 
 export type TrustMemory = {
   /** Absent = it may give. `leftMs` null = until it is released. */
-  readonly isolated?: { readonly reason: IsolationReason; readonly note?: string; readonly leftMs: Millis | null };
+  readonly isolated?: {
+    readonly reason: IsolationReason;
+    readonly note?: string;
+    /** The other supernode that said so. */
+    readonly by?: HostId;
+    readonly leftMs: Millis | null;
+  };
   readonly probation: boolean;
   /** How often it was isolated. */
   readonly isolations: number;

@@ -7,7 +7,7 @@
 import type { Millis } from '../base/clock.ts';
 import { Score, type ScoreLimits } from '../base/score.ts';
 import type { FaultCode } from '../protocol/faults.ts';
-import type { ContentId } from '../protocol/ids.ts';
+import type { ContentId, HostId } from '../protocol/ids.ts';
 import type { Limits } from './limits.ts';
 import type { IsolationReason, TrustMemory } from './trust-memory.ts';
 
@@ -24,6 +24,8 @@ export type Standing = {
   readonly reason?: IsolationReason;
   /** The operator's words. */
   readonly note?: string;
+  /** The other supernode that isolated it; absent = this one. */
+  readonly by?: HostId;
   /** Absent when it is not isolated, null when nothing but a release ends it. */
   readonly leftMs?: Millis | null;
   /** Contents of which it gives nothing for now, because it gave wrong bytes. */
@@ -43,6 +45,14 @@ const GOOD_SHARE = 0.95;
 const NO_BURSTS = { burstPoints: Number.POSITIVE_INFINITY, burstMs: 0 };
 /** Isolations remembered: doubled more often than that, any length is the longest. */
 const MAX_ISOLATIONS = 30;
+
+/** `forMs` null = until it is released. */
+export type ToldIsolation = {
+  readonly reason: IsolationReason;
+  readonly forMs: Millis | null;
+  readonly note?: string | undefined;
+  readonly by: HostId;
+};
 
 /** How points count, the same for all hosts. */
 export type TrustRules = { readonly service: ScoreLimits; readonly bytes: ScoreLimits };
@@ -67,6 +77,8 @@ export class Trust {
   until: Millis = 0;
   reason: IsolationReason | undefined;
   note: string | undefined;
+  /** Who isolated it, when that was another supernode. */
+  by: HostId | undefined;
   /** Contents of which it gives nothing, and until when. */
   readonly excluded = new Map<ContentId, Millis>();
   /** Slow, silent, absent. */
@@ -75,6 +87,8 @@ export class Trust {
   readonly wrong: Score;
   /** As a witness: parents that it accused and that were right. */
   readonly doubt: Score;
+  /** What was judged here, when another supernode's word was put above it. */
+  #own: { readonly reason: IsolationReason | undefined; readonly until: Millis } | undefined;
   #isolations = 0;
   #good = 0;
 
@@ -156,7 +170,35 @@ export class Trust {
     this.limited = false;
     this.reason = reason;
     this.note = note;
+    this.by = undefined;
+    this.#own = undefined;
     this.until = forMs === null ? Number.POSITIVE_INFINITY : now + forMs;
+  }
+
+  /**
+   * Another supernode isolated it: the longer isolation counts, but an operator's word stands above any judgement. It does not make the next one
+   * longer. False when nothing changes.
+   */
+  isolateTold({ reason, forMs, note, by }: ToldIsolation, now: Millis): boolean {
+    const stands = this.isolated && this.until > now;
+    const ends = now + (forMs ?? Number.POSITIVE_INFINITY);
+    if (stands && reason !== 'operator' && (this.reason === 'operator' || ends <= this.until)) return false;
+    const own = this.by === undefined ? { reason: this.reason, until: this.until } : this.#own;
+    this.isolate(reason, now, forMs, note);
+    this.by = by;
+    this.#own = stands ? own : undefined;
+    return true;
+  }
+
+  /** That supernode takes its judgement back; what was judged here comes forth again. False when it was not the reason. */
+  withdraw(by: HostId, now: Millis): boolean {
+    if (!this.isolated || this.by !== by || this.reason === 'operator') return false;
+    const { reason, until } = this.#own ?? {};
+    this.paroled();
+    this.probation = !(this.score.clear && this.doubt.clear);
+    this.reason = undefined;
+    if (reason !== undefined && until !== undefined && until > now) this.isolate(reason, now, until - now);
+    return true;
   }
 
   /** How long the next isolation lasts: twice as long as the one before, unless that was long ago. */
@@ -175,6 +217,8 @@ export class Trust {
     this.isolated = false;
     this.probation = true;
     this.note = undefined;
+    this.by = undefined;
+    this.#own = undefined;
     this.wrong.reset();
     this.#good = 0;
   }
@@ -186,6 +230,8 @@ export class Trust {
     this.limited = false;
     this.reason = undefined;
     this.note = undefined;
+    this.by = undefined;
+    this.#own = undefined;
     this.until = 0;
     this.excluded.clear();
     for (const score of [this.score, this.wrong, this.doubt]) score.reset();
@@ -193,10 +239,11 @@ export class Trust {
   }
 
   remember(now: Millis): TrustMemory {
-    const { reason = 'timeout', note, until, excluded } = this;
+    const { reason = 'timeout', note, by, until, excluded } = this;
+    const said = { ...(note === undefined ? {} : { note }), ...(by === undefined ? {} : { by }) };
     const leftMs = Number.isFinite(until) ? Math.max(0, until - now) : null;
     return {
-      ...(this.isolated ? { isolated: { reason, ...(note === undefined ? {} : { note }), leftMs } } : {}),
+      ...(this.isolated ? { isolated: { reason, ...said, leftMs } } : {}),
       probation: this.probation,
       isolations: this.#isolations,
       service: this.score.entries(now),
@@ -216,12 +263,13 @@ export class Trust {
     this.#isolations = memory.isolations;
     this.probation = memory.probation;
     if (isolated === undefined) return;
-    const { reason, note, leftMs } = isolated;
+    const { reason, note, by, leftMs } = isolated;
     this.isolate(reason, now, leftMs === null ? null : Math.max(0, leftMs - agoMs), note);
+    this.by = by;
   }
 
   standing(now: Millis): Standing {
-    const { reason, note, excluded } = this;
+    const { reason, note, by, excluded } = this;
     const score = this.score.total(now) + this.wrong.total(now) + this.doubt.total(now);
     const left = Number.isFinite(this.until) ? Math.max(0, this.until - now) : null;
     return {
@@ -230,6 +278,7 @@ export class Trust {
       witnesses: this.score.witnesses + this.wrong.witnesses,
       ...(reason === undefined ? {} : { reason }),
       ...(note === undefined ? {} : { note }),
+      ...(by === undefined ? {} : { by }),
       ...(this.isolated ? { leftMs: left } : {}),
       excluded: [...excluded.keys()],
     };

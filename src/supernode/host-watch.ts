@@ -60,11 +60,11 @@ export class HostWatch {
         return;
       case 'isolated':
         if (record !== undefined) record.isolated = command.reason;
-        log.warn({ host, reason: command.reason }, 'a host is isolated');
+        log.warn({ host, reason: command.reason, by: command.by }, 'a host is isolated');
         return;
       case 'released':
         if (record !== undefined) record.isolated = undefined;
-        log.warn({ host }, 'a host is back in scheduling');
+        log.warn({ host, why: command.why, by: command.by }, 'a host is back in scheduling');
         return;
       default:
         log.warn(

@@ -41,6 +41,8 @@ test('isolations go on in the next life, less the time in between, whether the h
   first.join('h1');
   first.scheduler.handle({ type: 'isolation-ordered', host: host('h1'), forMs: 60_000, note: 'noises' }, 0);
   first.scheduler.handle({ type: 'isolation-ordered', host: host('h2'), forMs: null, note: 'away' }, 0);
+  const told = { type: 'isolation-told', host: host('h3'), reason: 'peer-corrupt', by: host('s2') } as const;
+  first.scheduler.handle({ ...told, forMs: 50_000 }, 0);
   first.time.now = 10_000;
   await first.file.close();
   const second = await life(1_030_000);
@@ -53,6 +55,7 @@ test('isolations go on in the next life, less the time in between, whether the h
   second.join('h1');
   expect(second.standing('h1')).toMatchObject({ state: 'isolated', leftMs: 30_000 });
   expect(second.standing('h2')).toMatchObject({ state: 'isolated', leftMs: null });
+  expect(second.standing('h3')).toMatchObject({ state: 'isolated', reason: 'peer-corrupt', by: 's2', leftMs: 20_000 });
   second.time.now = 30_001;
   second.scheduler.handle({ type: 'tick' }, second.time.now);
   expect(second.standing('h1')?.state).toBe('probation');

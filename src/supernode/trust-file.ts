@@ -95,9 +95,10 @@ function checkEntry(value: unknown): void {
   checkHostId(host);
   const { isolated, probation, isolations, service, wrong, doubt, excluded } = fields(memory, 'memory');
   if (isolated !== undefined) {
-    const { reason, note, leftMs } = fields(isolated, 'isolated');
+    const { reason, note, by, leftMs } = fields(isolated, 'isolated');
     text(reason, 'reason', 40);
     optionalText(note, 'note', MAX_NOTE);
+    if (by !== undefined) checkHostId(by);
     if (leftMs !== null) amount(leftMs, 'leftMs');
   }
   flag(probation, 'probation');
