@@ -30,6 +30,8 @@ import { Cache } from './cache/cache.ts';
 import { tellAll } from './cache/events.ts';
 import { untilQuiet } from './cluster/drain.ts';
 import { createElsewhere, type S3Behind } from './cluster/elsewhere.ts';
+import { IsolationNews } from './cluster/isolation-news.ts';
+import { MAX_WORDS } from './cluster/isolation-table.ts';
 import { Membership } from './cluster/membership.ts';
 import { Redis } from './cluster/redis.ts';
 import { parseRedis } from './cluster/redis-place.ts';
@@ -119,7 +121,10 @@ export async function startSupernode(
     addressOf: (host) => hosts.addressOf(host),
     digestsFor: (host, content) => swarms.digestsFor(host, content),
     starved: (content, pieces) => swarms.starved(content, pieces),
-    trust: (command) => watch.take(command),
+    trust: (command) => {
+      watch.take(command);
+      news?.take(command);
+    },
     crowded: letYoungHeapGrow,
   });
   const site = { idc: settings.idc ?? '', location: settings.location ?? '', machine: await machineName() };
@@ -142,6 +147,14 @@ export async function startSupernode(
     proofOf: (content, piece) => swarms.proofOf(content, piece),
     busy: () => scheduler.busyHosts(),
   });
+  const news =
+    redis === undefined
+      ? undefined
+      : new IsolationNews({
+          ...{ redis, secret: home.secret, self: home.id, clock, log },
+          handle: (event) => loop.handle(event),
+          remembered: () => scheduler.remember(clock.now(), MAX_WORDS),
+        });
   cache = new Cache({
     store,
     pool: new BufferPool({ budgetBytes: FILL_BUDGET_BYTES }),
@@ -206,6 +219,7 @@ export async function startSupernode(
     ready = false;
     clearTimeout(warming);
     await membership?.close();
+    await news?.close();
     sweeping.stop();
     watch.close();
     await heat.close();
@@ -222,6 +236,7 @@ export async function startSupernode(
   };
   try {
     await trust.load();
+    news?.start();
     const controlPort = await api.listen(settings.bindAddress, settings.listenPort);
     member = { ...member, place: placeText(address, controlPort) };
     if (redis !== undefined) {

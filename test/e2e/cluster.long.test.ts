@@ -149,6 +149,34 @@ describe.skipIf(redisPath === undefined)('three supernodes on Redis (needs redis
     }
   });
 
+  it('a host that the operator isolates at one of them gives nothing at any, until he releases it at another one', async () => {
+    const [holder, ...others] = (await agents()) as [Agent, Agent, Agent];
+    const { url } = serve('isolated.bin');
+    const [owner, second, third] = orderOf(url) as [Supernode, Supernode, Supernode];
+    expect(await download(lab, holder, url, lab.path('first'))).toMatchObject({ code: 0 });
+    type Shown = { readonly id: string; readonly ip: string; readonly state: string };
+    const { hosts } = await json<{ hosts: Shown[] }>(owner, '/v1/hosts');
+    const id = hosts.find(({ ip }) => ip === holder.name)?.id ?? '';
+    const say = (one: Supernode, what: string, words: object) =>
+      fetch(`http://${one.node}/v1/hosts/${id}/${what}`, {
+        ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(words) },
+      });
+    const all = (state: string) =>
+      eventually(`it is ${state} at all`, async () => {
+        const seen = await Promise.all(supernodes.map((one) => json<Shown>(one, `/v1/hosts/${id}`)));
+        return seen.every((shown) => shown.state === state);
+      });
+    expect((await say(second, 'isolate', { reason: 'its disk makes noises', seconds: 3600 })).status).toBe(200);
+    await all('isolated');
+    const { self } = await json<{ self: Member }>(second, '/v1/cluster');
+    const words = { reason: 'operator', note: 'its disk makes noises', by: self.id };
+    expect(await json(owner, `/v1/hosts/${id}`)).toMatchObject(words);
+    const alone = await download(lab, others[0] as Agent, url, lab.path('second'));
+    expect(alone).toMatchObject({ code: 0, result: { fromPeers: 0 } });
+    expect((await say(third, 'release', {})).status).toBe(200);
+    await all('ok');
+  });
+
   it.each(['SIGKILL', 'SIGSTOP'] as const)(
     'the one that has the task gets a %s: its hosts go on at the next',
     async (signal) => {

@@ -108,13 +108,14 @@ function shown(record: HostRecord, { standingOf, isSilent }: HostParts) {
 
 /** `secondsLeft` null = until it is released. `witnesses` = how many others it stems from. */
 function trustOf(standing: Standing | undefined) {
-  const { state, score, witnesses, reason, note, leftMs, excluded } = standing ?? NOTHING_KNOWN;
+  const { state, score, witnesses, reason, note, by, leftMs, excluded } = standing ?? NOTHING_KNOWN;
   return {
     state,
     score,
     witnesses,
     ...(reason === undefined ? {} : { reason }),
     ...(note === undefined ? {} : { note }),
+    ...(by === undefined ? {} : { by }),
     ...(leftMs === undefined ? {} : { secondsLeft: leftMs === null ? null : Math.ceil(leftMs / 1000) }),
     ...(excluded.length === 0 ? {} : { excluded }),
   };

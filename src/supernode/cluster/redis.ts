@@ -122,6 +122,11 @@ export class Redis {
     return listOf(await this.command(key, 'SMEMBERS', key)).map((member) => String(member));
   }
 
+  /** All when there are no more than so many, else some. */
+  async someOfSet(key: string, most: number): Promise<readonly string[]> {
+    return listOf(await this.command(key, 'SRANDMEMBER', key, String(most))).map((member) => String(member));
+  }
+
   /** Any command whose keys all have this prefix. Bulk strings come as Buffers. Fault redis-unreachable. */
   async command(key: string, ...args: readonly (string | Buffer)[]): Promise<RedisReply> {
     const { up, why } = this.#health;
