@@ -251,6 +251,24 @@ describe('what another supernode holds against a host', () => {
     expect(open(lab).length).toBeGreaterThan(0);
   });
 
+  it('counts again when what was judged here has run out while the host was away', () => {
+    const lab = labOf();
+    lab.send({ type: 'isolation-ordered', host: id('p'), forMs: 1_000, note: 'x' });
+    lab.send({ type: 'host-left', host: id('p') });
+    lab.advance(1_000);
+    told(lab);
+    expect(stands(lab)).toMatchObject({ state: 'isolated', reason: 'peer-corrupt', leftMs: 5_000 });
+  });
+
+  it('withdrawn leaves one with points of its own here on probation', () => {
+    const lab = labOf();
+    const [first] = open(lab);
+    if (first !== undefined) lab.failed(first, 'peer-reset');
+    told(lab);
+    lab.send({ type: 'isolation-withdrawn', host: id('p'), by: id('s2') });
+    expect(stands(lab)).toMatchObject({ state: 'probation', score: 1 });
+  });
+
   it('is not undone by a witness here who was wrong', () => {
     const lab = labOf();
     const [first] = open(lab);

@@ -75,7 +75,20 @@ test('what has run out meanwhile is over, and a clean slate is a short file', as
   expect(JSON.parse(readFileSync(join(folder, 'trust.json'), 'utf8')).hosts).toEqual([]);
 });
 
-test.each(['', '{', '[]', '{"version":1,"at":0,"hosts":[["h1",{}]]}', '{"version":9,"at":0,"hosts":[]}'])(
+const ofNobody = JSON.stringify({
+  ...{ version: 1, at: 0 },
+  hosts: [
+    [
+      'h1',
+      {
+        isolated: { reason: 'peer-corrupt', by: 'no id', leftMs: 1_000 },
+        ...{ probation: false, isolations: 0, service: [], wrong: [], doubt: [], excluded: [] },
+      },
+    ],
+  ],
+});
+
+test.each(['', '{', '[]', '{"version":1,"at":0,"hosts":[["h1",{}]]}', '{"version":9,"at":0,"hosts":[]}', ofNobody])(
   'a file that says %j is as good as none',
   async (said) => {
     writeFileSync(join(folder, 'trust.json'), said);

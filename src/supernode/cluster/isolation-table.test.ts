@@ -73,6 +73,25 @@ describe('two supernodes', () => {
     for (const each of [a, b]) expect(each.read([...written.values()], true, 21)).toEqual([]);
   });
 
+  it('write again what was written over, and not what stands no more', () => {
+    const a = table('a');
+    isolate(a, 10);
+    talk(new Map(), 20, a);
+    expect(a.read([judged('b', 'h')], true, 30)).toEqual([]);
+    expect(a.unsaid(9)).toMatchObject([{ by: 'a', reason: 'operator' }]);
+    expect(a.read([{ kind: 'released', host, by: id('b'), at: 40 }], true, 40)).toHaveLength(1);
+    expect(a.unsaid(9)).toEqual([]);
+  });
+
+  it('have still to say what they have said otherwise while it was written', () => {
+    const a = table('a');
+    isolate(a, 10);
+    const [before] = a.unsaid(1);
+    a.released(host, 11);
+    if (before !== undefined) a.said(before);
+    expect(a.unsaid(9)).toMatchObject([{ kind: 'released' }]);
+  });
+
   it('write again what Redis has lost, each its own', () => {
     const [a, b] = [table('a'), table('b')];
     isolate(a, 10);
