@@ -170,6 +170,30 @@ describe('a liar', () => {
     expect(checks(lab)).toHaveLength(before);
   });
 
+  it('is not forgotten when the seed has nothing: the seed is told to get what hosts hold, each piece once', () => {
+    const lab = labOf(['p', 'q'], ['a'], 64);
+    for (const parent of ['p', 'q']) {
+      accuse(lab, parent, 'a');
+      answer(lab, 'right');
+      lab.advance(100);
+    }
+    expect(isolated(lab)).toEqual(['a false-witness']);
+    lab.join('s', { seed: true });
+    lab.enter('s', new Bitfield(64), 'nothing');
+    const told = () => lab.commands.flatMap((command) => (command.type === 'starved' ? command.pieces : []));
+    lab.advance(1000);
+    const held = lab.scheduler.heldBy(id('a'), content);
+    expect(told()).toEqual(
+      Array.from({ length: 64 }, (_, piece) => piece).filter((piece) => held?.has(piece) !== true),
+    );
+    const { length } = told();
+    lab.advance(1000);
+    expect(told()).toHaveLength(length);
+    const piece = told()[0] ?? 0;
+    lab.send({ type: 'piece-held', host: id('s'), content, piece, lease: 0, millis: 0 });
+    expect(open(lab, 's', 'a').map((assign) => assign.piece)).toEqual([piece]);
+  });
+
   it('cannot put more than two parents out at a time', () => {
     const parents = ['p', 'q', 'r', 't'];
     const lab = labOf(parents, ['a'], 256);

@@ -35,6 +35,8 @@ export class Clockwork {
   readonly #accusations: Accusations;
   readonly #dispatcher: Dispatcher;
   readonly #transfers: Transfers;
+  /** Pieces that the seed was told to get although hosts hold them. */
+  readonly #brought = new WeakMap<Swarm, Set<number>>();
   #wakeAt: Millis = Number.POSITIVE_INFINITY;
   #sweptAt: Millis = Number.NEGATIVE_INFINITY;
 
@@ -98,9 +100,28 @@ export class Clockwork {
     for (const peer of swarm.peers()) {
       const host = swarm.hostOf(peer);
       if (!swarm.unmet(peer) || rows.is(host, SILENT)) continue;
+      if (this.#core.pairs.isMute(host)) this.#bringFor(swarm, peer);
       if (lines.count(downLine(host)) === 0 && looks > 0) looks -= this.#dispatcher.rescue(swarm, peer, looks);
       else if (swarm.pieces - swarm.heldCount(peer) <= HEDGE_PIECES) this.#hedge(swarm, peer, now);
     }
+  }
+
+  /** A child that gets its pieces from the seed alone: the seed has to have them, though there are hosts that do. Said once per piece. */
+  #bringFor(swarm: Swarm, child: number): void {
+    const { rows, copies, seeds } = swarm;
+    let told = this.#brought.get(swarm);
+    if (told === undefined) {
+      told = new Set();
+      this.#brought.set(swarm, told);
+    }
+    const pieces: number[] = [];
+    for (let piece = 0; piece < swarm.pieces; piece++) {
+      if (rows.taken(child, piece) || copies.holders(piece) === 0 || !swarm.wantsPiece(child, piece)) continue;
+      if (seeds.some((seed) => rows.held(seed, piece))) told.delete(piece);
+      else if (!told.has(piece)) pieces.push(piece);
+    }
+    for (const piece of pieces) told.add(piece);
+    if (pieces.length > 0) this.#core.out.push({ type: 'starved', content: swarm.content, pieces });
   }
 
   #hedge(swarm: Swarm, child: number, now: Millis): void {

@@ -132,7 +132,10 @@ export type SchedulerCommand =
       readonly piece: PieceIndex;
       readonly lease: LeaseId;
     }
-  /** The last live holder of these pieces is gone while peers want them: the shell must get them again from the source. */
+  /**
+   * The last live holder of these pieces is gone while peers want them, or a peer wants them that may have them from the seed alone: the shell must get
+   * them from wherever they are.
+   */
   | { readonly type: 'starved'; readonly content: ContentId; readonly pieces: readonly PieceIndex[] }
   /** Gives nothing to anybody until then (Infinity = until it is released); after that one piece at a time. */
   | {
