@@ -305,7 +305,7 @@ class HostEngine implements AgentEngine {
     if (manifest !== undefined) link.send({ type: 'manifest', manifest });
   }
 
-  /** It came when the download was over already: the next supernode may ask for it. */
+  /** It came when the download was over already: the next supernode may ask for it, once it knows that it is here. */
   #keepManifest(manifest: Manifest): void {
     const { store, log } = this.#doors;
     const content = store.find(manifest.content);
@@ -313,7 +313,7 @@ class HostEngine implements AgentEngine {
     const unusable = (error: unknown) => log.warn({ error, content: content.id }, 'a manifest could not be kept');
     try {
       new Proofs().learn(manifest);
-      content.annotate({ manifest }).catch(unusable);
+      content.annotate({ manifest }).then(() => this.#supernodes.tellHeld(content), unusable);
     } catch (error) {
       unusable(error);
     }

@@ -104,8 +104,9 @@ export class Swarms implements CacheEvents {
   offered(record: HostRecord, entry: InventoryEntry): void {
     const swarm = this.#swarms.get(entry.content);
     if (swarm === undefined) this.#parts.hosts.offer(record, entry);
-    // A host that opened before its inventory was through is in the swarm already.
     else if (!record.swarms.has(entry.content)) this.#holds(record, swarm, entry);
+    // It opened before its inventory was through, or has heard of the end since.
+    else if (entry.hasManifest) record.manifests.add(entry.content);
   }
 
   joined(record: HostRecord, entry: Entry, held: Bitfield, reader: Reader): void {
