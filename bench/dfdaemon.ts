@@ -92,7 +92,13 @@ export async function dfdaemon(bench: Bench, { runs, row }: Options): Promise<vo
       },
     );
 
-  const rates = { direct: [] as number[], through: [] as number[], cached: [] as number[], parallel: [] as number[] };
+  const rates = {
+    direct: [] as number[],
+    through: [] as number[],
+    cached: [] as number[],
+    parallel: [] as number[],
+    apart: [] as number[],
+  };
   for (let run = 0; run < runs; run++) {
     const large = blob(COLD_MIB * MIB);
     await get(`${direct}${large}`);
@@ -101,12 +107,14 @@ export async function dfdaemon(bench: Bench, { runs, row }: Options): Promise<vo
     await get(`${ours}${large}`);
     rates.cached.push(await rate(`${ours}${large}`, 1));
     rates.parallel.push(await rate(`${ours}${large}`, STREAMS));
+    rates.apart.push(await rate(`${direct}${large}`, STREAMS));
     rmSync(`${bench.dir}/www${large}`);
   }
   await gigabit(runs, [direct, ours], { row, blob: () => blob(COLD_MIB * MIB, GIGABIT) });
   tell(row, `cold ${COLD_MIB} MiB, MiB/s, beside direct (wanted 0.9)`, rates.through, rates.direct);
   tell(row, 'from the cache, MiB/s, beside direct', rates.cached, rates.direct);
   tell(row, `${STREAMS} ranges at once, MiB/s, beside one stream (wanted 1.5)`, rates.parallel, rates.cached);
+  tell(row, `${STREAMS} ranges at once of the registry itself, MiB/s, beside one stream`, rates.apart, rates.direct);
 }
 
 /** What a registry behind a usual line gives: here the copy in the middle must not show. */
