@@ -6,12 +6,12 @@
 import type { Clock } from '../../base/clock.ts';
 import { randomHex } from '../../io/hash.ts';
 import type { Log } from '../../io/log.ts';
-import { sleep } from '../../io/sleep.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { type HostId, parseHostId } from '../../protocol/ids.ts';
 import type { SchedulerEvent } from '../../scheduler/events.ts';
 import type { RememberedHost } from '../../scheduler/trust-memory.ts';
 import type { TrustCommand } from '../swarm-loop.ts';
+import { Beat } from './beat.ts';
 import { IsolationTable, MAX_WORDS } from './isolation-table.ts';
 import {
   endOf,
@@ -22,7 +22,6 @@ import {
   printWord,
   toldReason,
 } from './isolation-word.ts';
-import { BEAT_MS } from './membership.ts';
 import type { Redis } from './redis.ts';
 
 export type IsolationNewsParts = {
@@ -53,24 +52,21 @@ type Read = { readonly start: Buffer; readonly word: IsolationWord | undefined }
 export class IsolationNews {
   readonly #parts: IsolationNewsParts;
   readonly #table: IsolationTable;
-  readonly #closing = new AbortController();
+  readonly #beat: Beat;
   #read = new Map<HostId, Read>();
   /** Undefined = nothing was read yet; null = there was none. */
   #mark: string | null | undefined;
   #full = false;
-  #early = new AbortController();
-  #beating: Promise<void> | undefined;
-  #unlisten: () => void = () => undefined;
 
   constructor(parts: IsolationNewsParts) {
     this.#parts = parts;
+    this.#beat = new Beat(parts.redis);
     this.#table = new IsolationTable(parts.self);
   }
 
   start(): void {
     this.#table.restore(this.#parts.remembered(), this.#parts.clock.wall());
-    this.#unlisten = this.#parts.redis.onHealth(() => this.#early.abort());
-    this.#beating ??= this.#beat();
+    this.#beat.start(() => this.#exchange());
   }
 
   /** What the scheduler says of hosts; what it has from others is not told again. */
@@ -87,31 +83,21 @@ export class IsolationNews {
       else if (command.why === 'refuted') this.#table.withdrawn(command.host, wallMs);
       else return;
     } else return;
-    this.#early.abort();
+    this.#beat.soon();
   }
 
-  async close(): Promise<void> {
-    this.#unlisten();
-    this.#closing.abort();
-    this.#early.abort();
-    await this.#beating;
+  close(): Promise<void> {
+    return this.#beat.close();
   }
 
   /** Never rejects. */
-  async #beat(): Promise<void> {
-    const { log } = this.#parts;
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      this.#early = new AbortController();
-      try {
-        await this.#listen();
-        await this.#speak();
-      } catch (error) {
-        const fault = Fault.of(error);
-        if (fault.code !== 'redis-unreachable') log.warn({ fault }, 'isolations could not be told or read');
-      }
-      if (signal.aborted) return;
-      await sleep(BEAT_MS, this.#early.signal);
+  async #exchange(): Promise<void> {
+    try {
+      await this.#listen();
+      await this.#speak();
+    } catch (error) {
+      const fault = Fault.of(error);
+      if (fault.code !== 'redis-unreachable') this.#parts.log.warn({ fault }, 'isolations could not be told or read');
     }
   }
 
@@ -177,7 +163,7 @@ export class IsolationNews {
     await redis.set(this.#markKey, randomHex(MARK_CHARS / 2), LONGEST_MS);
     for (const word of words) this.#table.said(word);
     // There are more.
-    if (words.length === WRITE_AT_ONCE) this.#early.abort();
+    if (words.length === WRITE_AT_ONCE) this.#beat.soon();
   }
 
   get #markKey(): string {

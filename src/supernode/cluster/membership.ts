@@ -4,10 +4,10 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../io/log.ts';
-import { sleep } from '../../io/sleep.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { checkMember, type Member } from '../../protocol/member.ts';
 import type { SupernodeMessage } from '../../protocol/messages.ts';
+import { BEAT_MS, Beat } from './beat.ts';
 import { type ListedMember, MemberTable, type MemberTimes } from './member-table.ts';
 import type { Redis, RedisHealth } from './redis.ts';
 
@@ -34,8 +34,6 @@ export type MembershipOptions = {
 
 export type MembersMessage = Extract<SupernodeMessage, { type: 'members' }>;
 
-/** How often it writes itself down and looks for the others. */
-export const BEAT_MS = 1_000;
 /** It is gone when it has not written for so long. */
 export const MEMBER_TTL_MS = 5_000;
 /** The set of ids outlives the cluster by this. */
@@ -47,22 +45,19 @@ const MAX_MEMBER_BYTES = 4_096;
 export class Membership {
   readonly #options: MembershipOptions;
   readonly #table: MemberTable;
-  readonly #closing = new AbortController();
-  #beating: Promise<void> | undefined;
-  #early = new AbortController();
+  readonly #beat: Beat;
   #last = '';
-  #unlisten: () => void = () => undefined;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    this.#beat = new Beat(options.redis);
     const startedAt = options.clock.wall();
     this.#table = new MemberTable({ ...options.self, state: 'up', startedAt }, TIMES);
     this.#last = JSON.stringify(this.message);
   }
 
   start(): void {
-    this.#unlisten = this.#options.redis.onHealth(() => this.#early.abort());
-    this.#beating ??= this.#beat();
+    this.#beat.start(() => this.#meet());
   }
 
   get self(): Member {
@@ -91,15 +86,12 @@ export class Membership {
   drain(): void {
     this.#table.drain();
     this.#tell();
-    this.#early.abort();
+    this.#beat.soon();
   }
 
   /** Strikes itself off, if Redis is there. */
   async close(): Promise<void> {
-    this.#unlisten();
-    this.#closing.abort();
-    this.#early.abort();
-    await this.#beating;
+    await this.#beat.close();
     const { redis } = this.#options;
     const { id } = this.#table.self;
     await Promise.all([redis.delete(this.#keyOf(id)), redis.removeFromSet(this.#set, id)]).catch(() => {
@@ -108,20 +100,14 @@ export class Membership {
   }
 
   /** Never rejects. */
-  async #beat(): Promise<void> {
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      this.#early = new AbortController();
-      try {
-        this.#table.read(await this.#exchange(), this.#options.clock.now());
-      } catch (error) {
-        const fault = Fault.of(error);
-        if (fault.code !== 'redis-unreachable') this.#options.log.warn({ fault }, 'the members could not be read');
-      }
-      if (signal.aborted) return;
-      this.#tell();
-      await sleep(BEAT_MS, this.#early.signal);
+  async #meet(): Promise<void> {
+    try {
+      this.#table.read(await this.#exchange(), this.#options.clock.now());
+    } catch (error) {
+      const fault = Fault.of(error);
+      if (fault.code !== 'redis-unreachable') this.#options.log.warn({ fault }, 'the members could not be read');
     }
+    if (!this.#beat.closing) this.#tell();
   }
 
   /** Writes itself down and returns who is there. */
