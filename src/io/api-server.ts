@@ -8,7 +8,7 @@ import type { Server } from 'node:http';
 import { createConnection } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
 import { Fault } from '../protocol/faults.ts';
-import { buildLazyValidator } from './lazy-validators.ts';
+import { buildLazySerializer, buildLazyValidator } from './lazy-schemas.ts';
 import { closeServer, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
 
@@ -39,7 +39,9 @@ export class ApiServer {
       bodyLimit: bodyLimitBytes ?? BODY_LIMIT_BYTES,
       logger: false,
       http: { headersTimeout: HEADER_TIMEOUT_MS },
-      schemaController: { compilersFactory: { buildValidator: buildLazyValidator } },
+      schemaController: {
+        compilersFactory: { buildValidator: buildLazyValidator, buildSerializer: buildLazySerializer },
+      },
     });
     this.app.setErrorHandler((error, request, reply) => {
       const fault = faultOf(error);

@@ -3,10 +3,11 @@
  * buffers and out by `write` with its callback: streams cost up to five times the CPU for the same bytes. A content is
  * acquired for as long as it is being sent.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { parseRange, printContentRange } from '../protocol/byte-range.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import { parsePiecePath, vouchedFrom } from '../protocol/piece-path.ts';
+import { createServer } from './http-server.ts';
 import { closeServer, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
 import type { Pace } from './pacer.ts';

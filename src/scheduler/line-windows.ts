@@ -51,10 +51,9 @@ export function childWindow(lines: Lines, line: number, pieceSize: number, limit
  * that everybody waits for.
  */
 function windowPieces(rounds: number, rate: number, pieceSize: number, limits: Limits): number {
-  const pieceMs = (pieceSize * 1000) / (rate || limits.assumedBytesPerSecond);
-  const inTime = limits.busyMs / pieceMs;
-  const most = rate === 0 ? limits.unknownPieces : limits.busyPieces;
-  const busy = Math.min(Math.max(Math.ceil(inTime), limits.leastBusyPieces), most);
+  if (rate === 0) return limits.unknownPieces;
+  const inTime = (limits.busyMs * rate) / 1000 / pieceSize;
+  const busy = Math.min(Math.max(Math.ceil(inTime), limits.leastBusyPieces), limits.busyPieces);
   const needed = Math.min(busy + limits.leadFactor * rounds, Math.max(inTime, 2 * busy));
   return Math.max(needed, Math.min(busy + limits.wideLeadFactor * rounds, inTime));
 }
