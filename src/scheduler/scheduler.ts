@@ -117,6 +117,13 @@ export class Scheduler implements SchedulerCore {
     return this.#isolation.away();
   }
 
+  /** Pieces on their way to a host, whatever their content. */
+  comingTo(id: HostId): number {
+    const { hosts } = this.#core;
+    const host = hosts.get(id);
+    return host === undefined ? 0 : hosts.lines.count(downLine(host.index));
+  }
+
   /** Hosts that give or get something now, or are silent. */
   *busyHosts(): Iterable<HostId> {
     const { hosts } = this.#core;

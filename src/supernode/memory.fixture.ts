@@ -147,6 +147,7 @@ export function supernodeInMemory(options: {
     digestsFor: (host, content) => swarms.digestsFor(host, content),
     starved: (content, pieces) => swarms.starved(content, pieces),
     trust: () => undefined,
+    load: () => 0,
     crowded: () => undefined,
   });
   const site = { idc: '', location: '', machine: 'seed' };

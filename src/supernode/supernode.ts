@@ -5,6 +5,7 @@ import { ApiServer } from '../io/api-server.ts';
 import { BufferPool } from '../io/buffers.ts';
 import { randomHex } from '../io/hash.ts';
 import type { Log } from '../io/log.ts';
+import { loopLoad } from '../io/loop-load.ts';
 import { Pacer } from '../io/pacer.ts';
 import { PieceServer } from '../io/piece-server.ts';
 import { acceptSessions, type SessionAcceptor } from '../io/session.ts';
@@ -125,6 +126,7 @@ export async function startSupernode(
       watch.take(command);
       news?.take(command);
     },
+    load: loopLoad(),
     crowded: letYoungHeapGrow,
   });
   const site = { idc: settings.idc ?? '', location: settings.location ?? '', machine: await machineName() };

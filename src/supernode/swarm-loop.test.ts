@@ -29,6 +29,7 @@ function lab(answer: (events: readonly SchedulerEvent[]) => readonly SchedulerCo
       },
       heldBy: () => undefined,
       standingOf: () => undefined,
+      comingTo: () => 0,
     },
     clock: new ManualClock(0),
     send: (_, messages) => void sent.push(messages),
@@ -36,6 +37,7 @@ function lab(answer: (events: readonly SchedulerEvent[]) => readonly SchedulerCo
     digestsFor: () => undefined,
     starved: () => loop.handle(report(0)),
     trust: () => undefined,
+    load: () => 0,
     crowded: () => crowded++,
   });
   return { loop, lots, sent, crowded: () => crowded, turn: () => new Promise((done) => setImmediate(done)) };

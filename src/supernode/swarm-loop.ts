@@ -1,22 +1,26 @@
 /**
  * The only driver of the scheduler: events in, commands carried out, one timer for `wake-at`. What comes in one turn of the event loop is
- * decided together, and leaves at once as one message per child and content. A turn that brings very much is decided in lots: who spoke first in
+ * decided together, and leaves as one message per child and content (outbox.ts). A turn that brings very much is decided in lots: who spoke first in
  * it need not wait until all have been read, and what a lot leaves behind in memory is gone before the collector looks for it.
  */
 
 import { unreachable } from '../base/assert.ts';
 import type { Bitfield } from '../base/bitfield.ts';
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Millis } from '../base/clock.ts';
 import type { ParentAddress } from '../protocol/host.ts';
-import type { ContentId, HostId, LeaseId, PieceIndex } from '../protocol/ids.ts';
-import type { Assignment, SupernodeMessage } from '../protocol/messages.ts';
+import type { ContentId, HostId, PieceIndex } from '../protocol/ids.ts';
+import type { SupernodeMessage } from '../protocol/messages.ts';
 import type { SchedulerCommand, SchedulerCore, SchedulerEvent } from '../scheduler/events.ts';
 import type { Standing } from '../scheduler/trust.ts';
+import { Holding } from './holding.ts';
+import { Outbox, type PieceDigests } from './outbox.ts';
 
 export type SwarmLoopParts = {
   readonly scheduler: SchedulerCore & {
     heldBy(host: HostId, content: ContentId): Bitfield | undefined;
     standingOf(host: HostId, now: number): Standing | undefined;
+    /** Pieces on their way to it. */
+    comingTo(host: HostId): number;
   };
   readonly clock: Clock;
   /** To the session of a host, now; without effect when it has none. */
@@ -26,26 +30,17 @@ export type SwarmLoopParts = {
   readonly digestsFor: (host: HostId, content: ContentId) => PieceDigests | undefined;
   readonly starved: (content: ContentId, pieces: readonly PieceIndex[]) => void;
   readonly trust: (command: TrustCommand) => void;
+  /** Share of the time since the last call in which this program was busy. */
+  readonly load: () => number;
   /** Said once: so much came at once that it pays to let memory grow. */
   readonly crowded: () => void;
 };
-
-export type PieceDigests = (piece: PieceIndex) => string | undefined;
 
 /** What is to be done, or known, because of how far a host is trusted. */
 export type TrustCommand = Extract<
   SchedulerCommand,
   { type: 'isolated' | 'released' | 'excluded' | 'admitted' | 'check-piece' }
 >;
-
-type Batch = {
-  readonly child: HostId;
-  readonly content: ContentId;
-  readonly digests: PieceDigests | undefined;
-  readonly parents: ParentAddress[];
-  readonly pieces: Assignment[];
-  readonly cancels: LeaseId[];
-};
 
 /**
  * Decided together at most: some 20 ms of work. Less would cut one turn of a thousand busy hosts into many small answers, and each answer costs
@@ -57,17 +52,22 @@ const CROWD_EVENTS = 512;
 
 export class SwarmLoop {
   readonly #parts: SwarmLoopParts;
-  /** Of each child one batch per content; a child is seldom in two swarms at once. */
-  readonly #batches = new Map<HostId, Batch[]>();
+  readonly #outbox: Outbox;
+  readonly #holding: Holding;
   #events: SchedulerEvent[] = [];
   #turn: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Runs while something is kept back. */
+  #sending: NodeJS.Timeout | undefined;
   #deciding = false;
   #crowded = false;
   #closed = false;
 
   constructor(parts: SwarmLoopParts) {
     this.#parts = parts;
+    this.#holding = new Holding(parts.load);
+    const { send, addressOf, digestsFor, scheduler } = parts;
+    this.#outbox = new Outbox({ send, addressOf, digestsFor, comingTo: (host) => scheduler.comingTo(host) });
   }
 
   handle(event: SchedulerEvent): void {
@@ -96,6 +96,7 @@ export class SwarmLoop {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#sending);
     clearImmediate(this.#turn);
   }
 
@@ -113,20 +114,21 @@ export class SwarmLoop {
     const { scheduler, clock } = this.#parts;
     this.#deciding = true;
     try {
-      for (const command of scheduler.handleAll(events, clock.now())) this.#carryOut(command);
-      this.#flush();
+      const now = clock.now();
+      for (const command of scheduler.handleAll(events, now)) this.#carryOut(command, now);
+      this.#send();
     } finally {
       this.#deciding = false;
     }
   }
 
-  #carryOut(command: SchedulerCommand): void {
+  #carryOut(command: SchedulerCommand, now: Millis): void {
     switch (command.type) {
       case 'assign':
-        this.#assign(command);
+        this.#outbox.assign(command, now);
         break;
       case 'cancel':
-        this.#batch(command.child, command.content).cancels.push(command.lease);
+        this.#outbox.cancel(command, now);
         break;
       case 'starved':
         this.#parts.starved(command.content, command.pieces);
@@ -146,35 +148,16 @@ export class SwarmLoop {
     }
   }
 
-  #assign(command: Extract<SchedulerCommand, { type: 'assign' }>): void {
-    const { child, content, parent, piece, lease } = command;
-    const batch = this.#batch(child, content);
-    const address = this.#parts.addressOf(parent);
-    // The parent left within this turn: its leases end with the event that says so.
-    if (address === undefined) return;
-    // The same host has the same object, and there are few.
-    let index = batch.parents.indexOf(address);
-    if (index < 0) index = batch.parents.push(address) - 1;
-    const digest = batch.digests?.(piece);
-    batch.pieces.push(digest === undefined ? [piece, index, lease] : [piece, index, lease, digest]);
-  }
-
-  #batch(child: HostId, content: ContentId): Batch {
-    let ofChild = this.#batches.get(child);
-    if (ofChild === undefined) {
-      ofChild = [];
-      this.#batches.set(child, ofChild);
-    }
-    for (const batch of ofChild) if (batch.content === content) return batch;
-    const digests = this.#parts.digestsFor(child, content);
-    const batch = { child, content, digests, parents: [], pieces: [], cancels: [] };
-    ofChild.push(batch);
-    return batch;
-  }
-
-  #flush(): void {
-    for (const [child, batches] of this.#batches) this.#parts.send(child, batches.flatMap(messagesOf));
-    this.#batches.clear();
+  /** What may wait leaves at the latest when it has waited so long. */
+  #send(): void {
+    const { clock } = this.#parts;
+    const holdMs = this.#holding.ms(clock.now());
+    this.#outbox.send(clock.now(), holdMs);
+    if (this.#outbox.empty || this.#sending !== undefined) return;
+    this.#sending = setTimeout(() => {
+      this.#sending = undefined;
+      this.#send();
+    }, holdMs);
   }
 
   #wakeAt(time: number): void {
@@ -182,12 +165,4 @@ export class SwarmLoop {
     const wait = Math.max(0, time - this.#parts.clock.now());
     this.#timer = setTimeout(() => this.handle({ type: 'tick' }), wait);
   }
-}
-
-function messagesOf({ content, parents, pieces, cancels }: Batch): SupernodeMessage[] {
-  const standing = cancels.length === 0 ? pieces : pieces.filter(([, , lease]) => !cancels.includes(lease));
-  const messages: SupernodeMessage[] = [];
-  if (cancels.length > 0) messages.push({ type: 'cancel', content, leases: cancels });
-  if (standing.length > 0) messages.push({ type: 'assign', content, parents, pieces: standing });
-  return messages;
 }

@@ -17,9 +17,10 @@ import type { Entry, Opened } from './cache/entry.ts';
 import type { CacheEvents } from './cache/events.ts';
 import type { Holding } from './cluster/host-tier.ts';
 import { type HostRecord, type Hosts, heldOf, heldWords } from './hosts.ts';
+import type { PieceDigests } from './outbox.ts';
 import type { PieceProof } from './piece-checks.ts';
 import { Swarm } from './swarm.ts';
-import type { PieceDigests, SwarmLoop } from './swarm-loop.ts';
+import type { SwarmLoop } from './swarm-loop.ts';
 
 export type SwarmsParts = {
   readonly hosts: Hosts;

@@ -52,7 +52,7 @@ function enter(name: string, remembered: readonly RememberedHost[] = []): One {
   const commands: TrustCommand[] = [];
   const loop = new SwarmLoop({
     ...{ scheduler, clock, send: () => undefined, addressOf: () => undefined, digestsFor: () => undefined },
-    ...{ starved: () => undefined, crowded: () => undefined },
+    ...{ starved: () => undefined, load: () => 0, crowded: () => undefined },
     trust: (command) => {
       commands.push(command);
       news.take(command);

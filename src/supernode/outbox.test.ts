@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest';
+import { contentIdOf, type HostId, type LeaseId, type TaskId } from '../protocol/ids.ts';
+import type { SupernodeMessage } from '../protocol/messages.ts';
+import { Outbox } from './outbox.ts';
+
+const CONTENT = contentIdOf('a'.repeat(64) as TaskId, '1');
+const OTHER = contentIdOf('b'.repeat(64) as TaskId, '1');
+const CHILD = 'child' as HostId;
+const PARENT = { id: 'parent' as HostId, ip: '10.0.0.2', port: 1 };
+const HOLD_MS = 50;
+
+function lab() {
+  const sent: { readonly host: HostId; readonly pieces: readonly number[]; readonly cancels: readonly LeaseId[] }[] =
+    [];
+  const coming = new Map<HostId, number>();
+  const outbox = new Outbox({
+    send: (host, messages: readonly SupernodeMessage[]) =>
+      void sent.push({
+        host,
+        pieces: messages.flatMap((message) =>
+          message.type === 'assign' ? message.pieces.map(([piece]) => piece) : [],
+        ),
+        cancels: messages.flatMap((message) => (message.type === 'cancel' ? message.leases : [])),
+      }),
+    addressOf: (host) => (host === PARENT.id ? PARENT : undefined),
+    digestsFor: () => undefined,
+    comingTo: (host) => coming.get(host) ?? 0,
+  });
+  const assign = (piece: number, now: number, { child = CHILD, content = CONTENT } = {}) =>
+    outbox.assign({ type: 'assign', content, child, parent: PARENT.id, piece, lease: 100 + piece }, now);
+  return { outbox, sent, coming, assign };
+}
+
+test('with time to spare everything leaves at once', () => {
+  const { outbox, sent, coming, assign } = lab();
+  coming.set(CHILD, 100);
+  assign(1, 0);
+  assign(2, 0, { content: OTHER });
+  outbox.send(0, 0);
+  expect(sent).toEqual([{ host: CHILD, pieces: [1, 2], cancels: [] }]);
+  expect(outbox.empty).toBe(true);
+});
+
+test('a child that has more to do than it would hear of waits, until it has not, or for so long', () => {
+  const { outbox, sent, coming, assign } = lab();
+  coming.set(CHILD, 5);
+  assign(1, 0);
+  outbox.send(0, HOLD_MS);
+  assign(2, 10);
+  outbox.send(10, HOLD_MS);
+  expect(sent).toEqual([]);
+  // One of its five has come: two that it knows of, two that it does not.
+  coming.set(CHILD, 4);
+  outbox.send(20, HOLD_MS);
+  expect(sent).toEqual([{ host: CHILD, pieces: [1, 2], cancels: [] }]);
+  coming.set(CHILD, 9);
+  assign(3, 30);
+  outbox.send(79, HOLD_MS);
+  expect(sent).toHaveLength(1);
+  outbox.send(80, HOLD_MS);
+  expect(sent.at(-1)).toEqual({ host: CHILD, pieces: [3], cancels: [] });
+});
+
+test('who has nothing to do hears at once, whoever else waits', () => {
+  const { outbox, sent, coming, assign } = lab();
+  const idle = 'idle' as HostId;
+  coming.set(CHILD, 20);
+  coming.set(idle, 1);
+  assign(1, 0);
+  assign(2, 0, { child: idle });
+  outbox.send(0, HOLD_MS);
+  expect(sent).toEqual([{ host: idle, pieces: [2], cancels: [] }]);
+  expect(outbox.empty).toBe(false);
+});
+
+test('what is to end ends at once, and what it was about is not told if it had not been', () => {
+  const { outbox, sent, coming, assign } = lab();
+  coming.set(CHILD, 20);
+  assign(1, 0);
+  assign(2, 0);
+  outbox.send(0, HOLD_MS);
+  outbox.cancel({ type: 'cancel', content: CONTENT, child: CHILD, piece: 2, lease: 102 }, 5);
+  outbox.send(5, HOLD_MS);
+  expect(sent).toEqual([{ host: CHILD, pieces: [1], cancels: [102] }]);
+});
+
+test('of a parent that has left nothing is told', () => {
+  const { outbox, sent, coming } = lab();
+  coming.set(CHILD, 1);
+  outbox.assign({ type: 'assign', content: CONTENT, child: CHILD, parent: CHILD, piece: 1, lease: 1 }, 0);
+  outbox.send(0, 0);
+  expect(sent).toEqual([]);
+});
