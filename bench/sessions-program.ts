@@ -27,8 +27,8 @@ const task = taskIdOf(taskIdentity(spec));
 const CONNECTING = 128;
 /** Steps of a paced program. */
 const PACE_MS = 4;
-/** How often one of its hosts reports. */
-const REPORT_EVERY_MS = 100;
+/** How often one of its hosts reports at most; less often when the supernode asks for it, as agents do. */
+const REPORT_EVERY_MS = 8;
 const PROBE_MS = 5;
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -48,7 +48,7 @@ class LightHost {
   shape: ContentShape = { length: null, pieceSize: 0 };
   #onRefused: (() => void) | undefined;
 
-  constructor(index: number, onAssign: (host: LightHost, pieces: Assigned) => void) {
+  constructor(index: number, onAssign: (host: LightHost, pieces: Assigned, gatherMs: number) => void) {
     this.#index = index;
     const id = (index + 1).toString(16).padStart(32, '0') as HostId;
     const fail = (error: Error): void => {
@@ -108,7 +108,7 @@ class LightHost {
       this.content = message.content;
       this.shape = message.shape;
       this.opened.resolve(pieceCount(message.shape));
-    } else if (message.type === 'assign') onAssign(this, message.pieces);
+    } else if (message.type === 'assign') onAssign(this, message.pieces, message.gatherMs ?? 0);
     else if (message.type === 'refused' && this.#onRefused !== undefined) this.#onRefused();
     else if (message.type === 'refused' || message.type === 'failed') fail(new Error(message.fault.message));
   }
@@ -170,11 +170,11 @@ async function drive(): Promise<void> {
   const perSecond = Number(amount);
   const taking = perSecond === 0 ? new AtOnce() : new AtPace((1000 * hosts) / perSecond);
   const all = await connectAll(
-    (host, pieces) => {
+    (host, pieces, gatherMs) => {
       const at = performance.now();
       if (host.askedAt > 0) delays.push(at - host.askedAt);
       host.askedAt = 0;
-      taking.take(host, pieces, at);
+      taking.take(host, pieces, at, gatherMs);
     },
     async (host) => host.offer([]),
   );
@@ -226,50 +226,46 @@ class AtOnce {
   }
 }
 
+type Link = { freeAt: number; gatherMs: number; reportedAt: number; coming: { held: HeldPiece; doneAt: number }[] };
+
 /** Links on which a piece takes so long, one after the other; each host reports at its own times what has come since. */
 class AtPace {
   reports = 0;
   frames = 0;
   readonly #pieceMs: number;
-  readonly #hosts: LightHost[] = [];
-  readonly #links = new Map<LightHost, { freeAt: number; coming: { held: HeldPiece; doneAt: number }[] }>();
+  readonly #links = new Map<LightHost, Link>();
 
   constructor(pieceMs: number) {
     this.#pieceMs = pieceMs;
   }
 
-  #begin(): void {
-    const slots = REPORT_EVERY_MS / PACE_MS;
-    let slot = 0;
-    setInterval(() => {
-      for (let i = slot; i < this.#hosts.length; i += slots) this.#report(this.#hosts[i]);
-      slot = (slot + 1) % slots;
-    }, PACE_MS).unref();
-  }
-
-  take(host: LightHost, pieces: Assigned, at: number): void {
+  take(host: LightHost, pieces: Assigned, at: number, gatherMs: number): void {
     let link = this.#links.get(host);
     if (link === undefined) {
-      link = { freeAt: 0, coming: [] };
+      link = { freeAt: 0, gatherMs, reportedAt: at, coming: [] };
       this.#links.set(host, link);
-      if (this.#hosts.push(host) === 1) this.#begin();
+      if (this.#links.size === 1) setInterval(() => this.#look(), PACE_MS).unref();
     }
+    link.gatherMs = gatherMs;
     for (const [piece, , lease] of pieces) {
       link.freeAt = Math.max(link.freeAt, at) + this.#pieceMs;
       link.coming.push({ held: [piece, lease, link.freeAt - at], doneAt: link.freeAt });
     }
   }
 
-  #report(host: LightHost | undefined): void {
-    const coming = host === undefined ? undefined : this.#links.get(host)?.coming;
-    if (host === undefined || coming === undefined) return;
+  #look(): void {
     const now = performance.now();
-    const ready = coming.findIndex(({ doneAt }) => doneAt > now);
-    const come = coming.splice(0, ready < 0 ? coming.length : ready);
-    if (come.length === 0) return;
-    host.report(come.map(({ held }) => held));
-    this.reports += come.length;
-    this.frames++;
+    for (const [host, link] of this.#links) {
+      const { coming, reportedAt, gatherMs } = link;
+      if (now - reportedAt < REPORT_EVERY_MS || (coming[0]?.doneAt ?? now + 1) > now) continue;
+      const next = coming.findIndex(({ doneAt }) => doneAt > now);
+      const ready = next < 0 ? coming.length : next;
+      if (now - reportedAt < gatherMs && ready <= coming.length - ready) continue;
+      link.reportedAt = now;
+      host.report(coming.splice(0, ready).map(({ held }) => held));
+      this.reports += ready;
+      this.frames++;
+    }
   }
 }
 

@@ -5,14 +5,7 @@
 import { unreachable } from '../base/assert.ts';
 import { Fault } from '../protocol/faults.ts';
 import { parseHostId, type TaskId } from '../protocol/ids.ts';
-import {
-  type FailedPiece,
-  GIVEN_MAX_BYTES,
-  type HeldPiece,
-  type HostMessage,
-  type PieceWindow,
-  type SupernodeMessage,
-} from '../protocol/messages.ts';
+import { GIVEN_MAX_BYTES, type HostMessage, type PieceWindow, type SupernodeMessage } from '../protocol/messages.ts';
 import type { TaskSpec } from '../protocol/task.ts';
 import type { StoredContent } from '../store/store.ts';
 import type { AssignedPiece, TransferCommand, TransferEvent } from '../transfer/events.ts';
@@ -20,14 +13,10 @@ import { refusalOf } from '../transfer/refusal.ts';
 import { type GivenPiece, GivenPieces } from './given-pieces.ts';
 import { inventoryEntry } from './inventory.ts';
 import type { OpenedMessage } from './place.ts';
+import { ReportQueue } from './report-queue.ts';
 import type { LinkUser, SupernodeLink } from './supernode-link.ts';
 import type { Supernodes } from './supernodes.ts';
 
-/**
- * Pieces that come faster than this are reported together: at 1 GB/s a frame each way per piece costs as much CPU as the
- * bytes. At 100 MB/s and below no piece waits.
- */
-const REPORT_GAP_MS = 8;
 /** The hosts of one that drains leave over this time, not all in one moment. */
 const LEAVE_SPREAD_MS = 300;
 
@@ -73,12 +62,10 @@ export class TaskLink implements LinkUser {
   #waiting = false;
   #unlisten: () => void = () => undefined;
   #moving: NodeJS.Timeout | undefined;
-  #content: StoredContent | undefined;
-  #held: HeldPiece[] = [];
-  #failed: FailedPiece[] = [];
-  #flushAsked = false;
-  #flushedAt = Number.NEGATIVE_INFINITY;
-  #flushTimer: NodeJS.Timeout | undefined;
+  readonly #reports = new ReportQueue({
+    send: (report) => this.#link?.send(report),
+    now: () => performance.now(),
+  });
 
   constructor(options: TaskLinkOptions) {
     this.#options = options;
@@ -105,12 +92,10 @@ export class TaskLink implements LinkUser {
     const { id } = content;
     switch (report.type) {
       case 'report-held':
-        this.#about(content);
-        this.#held.push([report.piece, report.lease, Math.round(report.millis)]);
+        this.#reports.held(content, [report.piece, report.lease, Math.round(report.millis)]);
         break;
       case 'report-failed':
-        this.#about(content);
-        this.#failed.push([report.piece, report.lease, report.fault]);
+        this.#reports.failed(content, [report.piece, report.lease, report.fault]);
         break;
       case 'report-lost':
         this.#send({ type: 'lost', content: id, pieces: report.pieces });
@@ -143,7 +128,7 @@ export class TaskLink implements LinkUser {
   }
 
   close(): void {
-    this.#flush();
+    this.#reports.flush();
     this.#unlisten();
     clearTimeout(this.#moving);
     this.#closing.abort();
@@ -162,6 +147,7 @@ export class TaskLink implements LinkUser {
     // Where a part is here already, what comes first may be here too.
     const mayGive = having === undefined && sink.takesGiven();
     this.#given.asked(mayGive);
+    this.#reports.restart();
     const rest = {
       ...(having === undefined ? {} : { having: inventoryEntry(having) }),
       ...(grant === undefined ? {} : { grant }),
@@ -215,7 +201,7 @@ export class TaskLink implements LinkUser {
       this.#review();
       return;
     }
-    this.#flush();
+    this.#reports.flush();
     at.detach(this);
     this.#inbox = [];
     this.#link = move.to;
@@ -244,10 +230,12 @@ export class TaskLink implements LinkUser {
         break;
       case 'assign': {
         const pieces = assignedBy(message);
+        this.#reports.assigned(pieces.length, message.gatherMs ?? 0);
         sink.onAssigned(pieces, this.#given.take(pieces));
         break;
       }
       case 'cancel':
+        this.#reports.cancelled(message.leases.length);
         sink.onEvent({ type: 'cancelled', leases: message.leases });
         break;
       case 'manifest':
@@ -311,30 +299,8 @@ export class TaskLink implements LinkUser {
   }
 
   #send(message: HostMessage): void {
-    this.#flush();
+    this.#reports.flush();
     this.#link?.send(message);
-  }
-
-  /** At once after a pause; else those of some milliseconds go out together. Those of another content go out first. */
-  #about(content: StoredContent): void {
-    if (this.#content !== content) this.#flush();
-    this.#content = content;
-    if (this.#flushAsked) return;
-    this.#flushAsked = true;
-    const wait = this.#flushedAt + REPORT_GAP_MS - performance.now();
-    if (wait > 0) this.#flushTimer = setTimeout(() => this.#flush(), wait);
-    else queueMicrotask(() => this.#flush());
-  }
-
-  #flush(): void {
-    this.#flushAsked = false;
-    clearTimeout(this.#flushTimer);
-    if (this.#content === undefined || this.#held.length + this.#failed.length === 0) return;
-    const report = { type: 'report', content: this.#content.id, held: this.#held, failed: this.#failed } as const;
-    this.#held = [];
-    this.#failed = [];
-    this.#flushedAt = performance.now();
-    this.#link?.send(report);
   }
 }
 

@@ -121,6 +121,7 @@ function assign(message: Fields): void {
     // 32 bytes are 43 characters and one '='.
     if (entry.length > 3 && base64(entry[3], 'assignment digest', 44).length !== 44) broken('assignment digest');
   }
+  if (message.gatherMs !== undefined) amount(message.gatherMs, 'gatherMs');
 }
 
 function open(message: Fields): void {

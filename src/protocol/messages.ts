@@ -116,6 +116,8 @@ export type SupernodeMessage =
       readonly content: ContentId;
       readonly parents: readonly ParentAddress[];
       readonly pieces: readonly Assignment[];
+      /** The supernode is busy: reports may be gathered for so long while there is more to do than to tell. */
+      readonly gatherMs?: number;
     }
   /**
    * Comes in a frame of bytes (bytes-frame.ts), once per `open` with `give`, before the assignment of that lease, whose digest

@@ -84,6 +84,23 @@ test('what is to end ends at once, and what it was about is not told if it had n
   expect(sent).toEqual([{ host: CHILD, pieces: [1], cancels: [102] }]);
 });
 
+test('a busy supernode asks for gathered reports', () => {
+  const gathered: (number | undefined)[] = [];
+  const outbox = new Outbox({
+    send: (_, messages) => {
+      for (const message of messages) if (message.type === 'assign') gathered.push(message.gatherMs);
+    },
+    addressOf: () => PARENT,
+    digestsFor: () => undefined,
+    comingTo: () => 0,
+  });
+  for (const holdMs of [0, HOLD_MS]) {
+    outbox.assign({ type: 'assign', content: CONTENT, child: CHILD, parent: PARENT.id, piece: 1, lease: 1 }, 0);
+    outbox.send(0, holdMs);
+  }
+  expect(gathered).toEqual([undefined, HOLD_MS]);
+});
+
 test('of a parent that has left nothing is told', () => {
   const { outbox, sent, coming } = lab();
   coming.set(CHILD, 1);

@@ -1,7 +1,8 @@
 /**
  * What the scheduler has decided, gathered per child and content until it leaves as one message. With time to spare everything leaves at the end
  * of the turn that decided it. A busy supernode spends most of its time on messages and little on what they say: so there a child that still has
- * something to do hears of more when that is as much as it has left, or after a while, and nobody waits with idle hands.
+ * something to do hears of more when that is as much as it has left, or after a while, and is asked to gather its reports as long; nobody waits with
+ * idle hands.
  */
 import type { Millis } from '../base/clock.ts';
 import type { ParentAddress } from '../protocol/host.ts';
@@ -70,7 +71,7 @@ export class Outbox {
     for (const [child, waiting] of this.#children) {
       if (holdMs > 0 && now - waiting.since < holdMs && this.#mayWait(child, waiting)) continue;
       this.#children.delete(child);
-      const messages = waiting.batches.flatMap(messagesOf);
+      const messages = waiting.batches.flatMap((batch) => messagesOf(batch, holdMs));
       if (messages.length > 0) this.#parts.send(child, messages);
     }
   }
@@ -99,10 +100,11 @@ export class Outbox {
   }
 }
 
-function messagesOf({ content, parents, pieces, cancels }: Batch): SupernodeMessage[] {
+function messagesOf({ content, parents, pieces, cancels }: Batch, holdMs: Millis): SupernodeMessage[] {
   const standing = cancels.length === 0 ? pieces : pieces.filter(([, , lease]) => !cancels.includes(lease));
   const messages: SupernodeMessage[] = [];
   if (cancels.length > 0) messages.push({ type: 'cancel', content, leases: cancels });
-  if (standing.length > 0) messages.push({ type: 'assign', content, parents, pieces: standing });
+  if (standing.length > 0)
+    messages.push({ type: 'assign', content, parents, pieces: standing, ...(holdMs > 0 ? { gatherMs: holdMs } : {}) });
   return messages;
 }
