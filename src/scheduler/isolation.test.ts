@@ -45,15 +45,33 @@ describe('an operator', () => {
     expect(open(lab)).toHaveLength(1);
   });
 
+  it('isolates a host that is away no longer than said, and it is on probation when it is back', () => {
+    const lab = labOf();
+    lab.send({ type: 'isolation-ordered', host: id('p'), forMs: 5_000, note: 'x' });
+    lab.send({ type: 'host-left', host: id('p') });
+    lab.advance(4_000);
+    expect(lab.scheduler.isolatedAway(lab.now)).toEqual(['p']);
+    lab.advance(1_000);
+    expect(lab.scheduler.isolatedAway(lab.now)).toEqual([]);
+    const standing = lab.scheduler.standingOf(id('p'), lab.now);
+    expect(standing?.state).toBe('probation');
+    expect(standing).not.toHaveProperty('leftMs');
+    expect(standing).not.toHaveProperty('note');
+    lab.join('p');
+    lab.enter('p', Bitfield.full(32), 'nothing');
+    lab.advance(100);
+    expect(lab.scheduler.standingOf(id('p'), lab.now)?.state).toBe('probation');
+  });
+
   it('is obeyed when the host comes back, and for hosts that are away', () => {
     const lab = labOf();
     lab.send({ type: 'isolation-ordered', host: id('p'), forMs: null, note: 'x' });
     lab.send({ type: 'host-left', host: id('p') });
-    expect(lab.scheduler.isolatedAway()).toEqual(['p']);
+    expect(lab.scheduler.isolatedAway(lab.now)).toEqual(['p']);
     lab.join('p');
     lab.enter('p', Bitfield.full(32), 'nothing');
     expect(open(lab)).toEqual([]);
-    expect(lab.scheduler.isolatedAway()).toEqual([]);
+    expect(lab.scheduler.isolatedAway(lab.now)).toEqual([]);
     lab.send({ type: 'host-left', host: id('p') });
     lab.send({ type: 'release-ordered', host: id('p') });
     lab.join('p');
@@ -193,7 +211,7 @@ describe('what another supernode holds against a host', () => {
     const lab = labOf();
     lab.send({ type: 'host-left', host: id('p') });
     told(lab, { reason: 'operator', forMs: null });
-    expect(lab.scheduler.isolatedAway()).toEqual(['p']);
+    expect(lab.scheduler.isolatedAway(lab.now)).toEqual(['p']);
     lab.join('p');
     expect(changes(lab.commands).at(-1)).toMatchObject({ type: 'isolated', by: 's2', again: true });
     lab.enter('p', Bitfield.full(32), 'nothing');

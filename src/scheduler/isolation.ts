@@ -171,9 +171,9 @@ export class Isolation {
   }
 
   /** Hosts that are away and isolated. */
-  away(): readonly HostId[] {
+  away(now: Millis): readonly HostId[] {
     const { book } = this.#core.hosts;
-    return [...book.ids()].filter((id) => (book.find(id) as Trust).isolated);
+    return [...book.ids()].filter((id) => (book.find(id) as Trust).isolatedAt(now));
   }
 
   #isolate(host: Host, reason: IsolationReason, now: Millis, forMs: Millis | null, note?: string): void {

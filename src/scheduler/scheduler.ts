@@ -113,8 +113,8 @@ export class Scheduler implements SchedulerCore {
   }
 
   /** Isolated hosts that are not here. */
-  isolatedAway(): readonly HostId[] {
-    return this.#isolation.away();
+  isolatedAway(now: Millis): readonly HostId[] {
+    return this.#isolation.away(now);
   }
 
   /** Pieces on their way to a host, whatever their content. */

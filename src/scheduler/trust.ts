@@ -268,18 +268,27 @@ export class Trust {
     this.by = by;
   }
 
+  /** Isolated, and not only because it is away and nobody has let it back in. */
+  isolatedAt(now: Millis): boolean {
+    return this.isolated && this.until > now;
+  }
+
   standing(now: Millis): Standing {
-    const { reason, note, by, excluded } = this;
+    const { reason, excluded } = this;
+    const isolated = this.isolatedAt(now);
+    // What comes after an isolation: a host that is away is put on probation when it is back.
+    const probation = this.probation || (this.isolated && !isolated);
+    const { note, by } = this.isolated && !isolated ? {} : this;
     const score = this.score.total(now) + this.wrong.total(now) + this.doubt.total(now);
     const left = Number.isFinite(this.until) ? Math.max(0, this.until - now) : null;
     return {
-      state: this.isolated ? 'isolated' : this.probation ? 'probation' : this.limited ? 'limited' : 'ok',
+      state: isolated ? 'isolated' : probation ? 'probation' : this.limited ? 'limited' : 'ok',
       score: Math.round(score * 100) / 100,
       witnesses: this.score.witnesses + this.wrong.witnesses,
       ...(reason === undefined ? {} : { reason }),
       ...(note === undefined ? {} : { note }),
       ...(by === undefined ? {} : { by }),
-      ...(this.isolated ? { leftMs: left } : {}),
+      ...(isolated ? { leftMs: left } : {}),
       excluded: [...excluded.keys()],
     };
   }

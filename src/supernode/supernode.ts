@@ -193,7 +193,7 @@ export async function startSupernode(
   addHosts(api.app, {
     hosts,
     standingOf: (host) => loop.standingOf(host),
-    isolatedAway: () => scheduler.isolatedAway(),
+    isolatedAway: () => scheduler.isolatedAway(clock.now()),
     isSilent: (host) => watch.isSilent(host),
     order: (event) => loop.handle(event),
   });
