@@ -1,11 +1,10 @@
 /**
- * `npm run bench [-- --quick --only pair,fan,… --runs 5 --mib 1024 --files 5000 --hosts 1000 --mbit 100 --faults 1,2,3 --dir DIR]`: ours against nginx and curl
- * on the same work in one run, as one table of medians. CPU seconds count more than wall time: a machine of two cores
+ * `npm run bench` (`-- --help` says with what flags): ours against nginx and curl on the same work in one run, as one table of medians. CPU seconds count more than wall time: a machine of two cores
  * that plays all parts is noisy. All outputs are made with --no-sync, because curl does not wait for the disk either.
  */
 
 import { tmpdir } from 'node:os';
-import { parseArgs } from 'node:util';
+import { readFlags } from '../test/support/flags.ts';
 import { dfdaemon } from './dfdaemon.ts';
 import { failover } from './failover.ts';
 import { faults } from './faults.ts';
@@ -45,18 +44,26 @@ const ALONE: Readonly<Record<string, (plan: Plan) => void | Promise<void>>> = {
   faults: (plan) => faults(plan, values.faults.split(','), values.dir ?? tmpdir()),
 };
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: Object.keys({ ...SECTIONS, ...ALONE }).join(',') },
-    runs: { type: 'string' },
-    mib: { type: 'string' },
-    files: { type: 'string' },
-    hosts: { type: 'string' },
-    mbit: { type: 'string' },
-    faults: { type: 'string', default: '1,2,3' },
-    dir: { type: 'string' },
-  },
+const ALL = Object.keys({ ...SECTIONS, ...ALONE }).join(',');
+
+const USAGE = `usage: npm run bench -- [--only SECTION,…] [--quick] [--runs 5] [--mib 1024] [--files 5000] [--hosts 1000] [--mbit 100] [--faults 1,2,3] [--dir DIR]
+
+--only    of ${ALL}
+--quick   fewer runs of less, for a look
+--mbit    links of faults and failover (root)
+--dir     where files are kept while it runs; a disk like that of real hosts
+`;
+
+const values = readFlags(USAGE, {
+  quick: { type: 'boolean', default: false },
+  only: { type: 'string', default: ALL },
+  runs: { type: 'string' },
+  mib: { type: 'string' },
+  files: { type: 'string' },
+  hosts: { type: 'string' },
+  mbit: { type: 'string' },
+  faults: { type: 'string', default: '1,2,3' },
+  dir: { type: 'string' },
 });
 
 function planOf(): Plan {
@@ -75,8 +82,7 @@ function planOf(): Plan {
 /** False when it could not be run to its end: the others are still of use. */
 async function run(name: string, plan: Plan): Promise<boolean> {
   const section = SECTIONS[name];
-  if (section === undefined)
-    throw new Error(`no section ${name}; there are ${Object.keys({ ...SECTIONS, ...ALONE }).join(', ')}`);
+  if (section === undefined) throw new Error(`no section ${name}; there are ${ALL}`);
   const bench = new Bench(values.dir);
   try {
     await bench.source();

@@ -4,7 +4,7 @@
  * second half of the run stands on average more than 20 % (and 16 MiB) above the first. `--minutes 2 --gib 4` is for CI.
  */
 import { rmSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { readFlags } from '../test/support/flags.ts';
 import { type Agent, Bench, good, installed, rssMib } from './processes.ts';
 import { fixed, MIB } from './table.ts';
 
@@ -12,12 +12,12 @@ const CONTENT_MIB = 256;
 const GROWTH = 1.2;
 const GROWTH_MIB = 16;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '30' },
-    gib: { type: 'string', default: '100' },
-    dir: { type: 'string' },
-  },
+const USAGE = 'usage: npm run soak -- [--minutes 30] [--gib 100] [--dir DIR]\n';
+
+const values = readFlags(USAGE, {
+  minutes: { type: 'string', default: '30' },
+  gib: { type: 'string', default: '100' },
+  dir: { type: 'string' },
 });
 
 async function soak(bench: Bench): Promise<boolean> {

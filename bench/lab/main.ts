@@ -6,26 +6,33 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { parseArgs } from 'node:util';
+import { readFlags } from '../../test/support/flags.ts';
 import { type LabCase, type LabResult, LabRun } from './measure.ts';
 import { type Asked, PRESETS, type Preset } from './presets.ts';
 import { SYSTEMS, type System } from './systems.ts';
 
-const { values } = parseArgs({
-  options: {
-    hosts: { type: 'string', default: '4,8' },
-    mib: { type: 'string', default: '128' },
-    'warm-mib': { type: 'string', default: '64' },
-    rate: { type: 'string', default: '100' },
-    'seed-rate': { type: 'string' },
-    runs: { type: 'string', default: '3' },
-    stagger: { type: 'string', default: '0' },
-    timeout: { type: 'string', default: '300' },
-    preset: { type: 'string' },
-    sizes: { type: 'string' },
-    systems: { type: 'string', default: 'dragonfly,bittorrent,curl' },
-    json: { type: 'boolean', default: false },
-  },
+const USAGE = `usage: npm run lab -- [--hosts 4,8] [--mib 128] [--rate 100[,20]] [--seed-rate N] [--runs 3] [--stagger SECONDS] [--systems dragonfly,bittorrent,curl]
+       npm run lab -- --preset ${Object.keys(PRESETS).join('|')} [--sizes 64,128] [--runs 3]
+
+--rate      Mbit/s of each host, or of one half and the other; --seed-rate: of the source and the seed (the highest)
+--warm-mib  what ours has moved before the clock starts (64)
+--preset    what is asked of ours, each median judged; other systems are not run
+--json      each run as a line of JSON too; --timeout SECONDS: of one run (300)
+`;
+
+const values = readFlags(USAGE, {
+  hosts: { type: 'string', default: '4,8' },
+  mib: { type: 'string', default: '128' },
+  'warm-mib': { type: 'string', default: '64' },
+  rate: { type: 'string', default: '100' },
+  'seed-rate': { type: 'string' },
+  runs: { type: 'string', default: '3' },
+  stagger: { type: 'string', default: '0' },
+  timeout: { type: 'string', default: '300' },
+  preset: { type: 'string' },
+  sizes: { type: 'string' },
+  systems: { type: 'string' },
+  json: { type: 'boolean', default: false },
 });
 
 const warmMib = Number(values['warm-mib']);
@@ -41,7 +48,7 @@ function installed(command: string): boolean {
 }
 
 function chosen(): System[] {
-  return values.systems.split(',').flatMap((name) => {
+  return (values.systems ?? 'dragonfly,bittorrent,curl').split(',').flatMap((name) => {
     const system = SYSTEMS.find((candidate) => candidate.name === name);
     if (system === undefined) throw new Error(`no system ${name}; there are ${SYSTEMS.map((s) => s.name).join(', ')}`);
     const missing = system.commands.find((command) => !installed(command));
@@ -164,6 +171,8 @@ async function main(): Promise<void> {
   const chosenPreset = preset === undefined ? undefined : PRESETS[preset];
   if (preset !== undefined && chosenPreset === undefined)
     throw new Error(`no preset ${preset}; there are ${Object.keys(PRESETS).join(', ')}`);
+  if (preset !== undefined && values.systems !== undefined)
+    throw new Error('a preset says what is asked of ours: leave out --systems, or --preset to compare systems');
   mkdirSync(dir, { recursive: true });
   process.stdout.write(
     '| system | N | MiB | Mbit/s | ok | makespans s | over fluid bound | slowest over own wire time | source/F | reads | seed sent/F | CPU s | busy | peak MiB |\n' +

@@ -57,6 +57,10 @@ async function run(settings: ChaosSettings & { readonly dir: string }): Promise<
   }
 }
 
+if (args.includes('--help') || args.includes('-h')) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
 try {
   const settings = readSettings(args);
   const { dir } = settings;
