@@ -7,7 +7,7 @@ import { WATCHED } from './host-rows.ts';
 import type { Host } from './host-table.ts';
 import type { Isolation } from './isolation.ts';
 import { type Lease, NO_LEASE } from './leases.ts';
-import { downLine, upLine } from './lines.ts';
+import { upLine } from './lines.ts';
 import type { Membership } from './membership.ts';
 import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
@@ -49,21 +49,23 @@ export class Reports {
       if (swarm === undefined) return;
       const child = leases.child(lease);
       const childPeer = leases.childPeer(lease);
+      // Nobody else brings it: its other lease, of a hedge, ends with it.
       this.#delivered(lease, swarm, event.millis);
       this.#holds(swarm, child, childPeer, event.piece);
       return;
     }
     const place = this.#place(event);
     if (place === undefined || !isPiece(event.piece, place.swarm)) return;
-    this.#holds(place.swarm, place.host.index, place.peer, event.piece);
+    const { swarm, host, peer } = place;
+    // It came by a lease that had timed out, or from the source, and somebody may be about to bring it again.
+    if (swarm.rows.taken(peer, event.piece) && !swarm.rows.held(peer, event.piece)) {
+      for (const other of this.#transfers.of(swarm, host.index, event.piece)) this.#transfers.dropped(other, true);
+    }
+    this.#holds(swarm, host.index, peer, event.piece);
   }
 
   #holds(swarm: Swarm, host: number, peer: number, piece: number): void {
     if (swarm.rows.held(peer, piece)) return;
-    // It may also have come by the other lease of a hedge, by one that had timed out, or from the source.
-    if (swarm.rows.taken(peer, piece) && this.#core.hosts.lines.count(downLine(host)) > 0) {
-      for (const other of this.#transfers.of(swarm, host, piece)) this.#transfers.dropped(other, true);
-    }
     swarm.hold(peer, piece);
     swarm.setWoes(peer, 0);
     this.#membership.pieceHeld(swarm);
