@@ -1,6 +1,6 @@
 /**
- * `npm run bench` (`-- --help` says with what flags): ours against nginx and curl on the same work in one run, as one table of medians. CPU seconds count more than wall time: a machine of two cores
- * that plays all parts is noisy. All outputs are made with --no-sync, because curl does not wait for the disk either.
+ * `npm run bench` (`-- --help` says with what flags): ours against nginx and curl on the same work in one run, as one table of medians.
+ * CPU seconds count more than wall time: a machine of two cores that plays all parts is noisy. All outputs are made with --no-sync, because curl does not wait for the disk either.
  */
 
 import { tmpdir } from 'node:os';

@@ -57,10 +57,11 @@ describe('an operator', () => {
     expect(standing?.state).toBe('probation');
     expect(standing).not.toHaveProperty('leftMs');
     expect(standing).not.toHaveProperty('note');
-    lab.join('p');
+    const out = lab.join('p');
+    expect(out.some(({ type }) => type === 'isolated')).toBe(false);
     lab.enter('p', Bitfield.full(32), 'nothing');
-    lab.advance(100);
     expect(lab.scheduler.standingOf(id('p'), lab.now)?.state).toBe('probation');
+    expect(open(lab)).toHaveLength(1);
   });
 
   it('is obeyed when the host comes back, and for hosts that are away', () => {

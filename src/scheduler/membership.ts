@@ -49,7 +49,9 @@ export class Membership {
 
   /** What is known of it from before. */
   #recall(host: Host): void {
-    const { isolated, excluded, pairs, out } = this.#core;
+    const { isolated, excluded, pairs, out, now } = this.#core;
+    // It was over while the host was away.
+    if (host.trust.isolated && !host.trust.isolatedAt(now)) host.trust.paroled();
     const { reason, until, note, by } = host.trust;
     const said = { ...(note === undefined ? {} : { note }), ...(by === undefined ? {} : { by }) };
     if (host.trust.isolated) isolated.add(host);

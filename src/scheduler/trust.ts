@@ -180,7 +180,7 @@ export class Trust {
    * longer. False when nothing changes.
    */
   isolateTold({ reason, forMs, note, by }: ToldIsolation, now: Millis): boolean {
-    const stands = this.isolated && this.until > now;
+    const stands = this.isolatedAt(now);
     const ends = now + (forMs ?? Number.POSITIVE_INFINITY);
     if (stands && reason !== 'operator' && (this.reason === 'operator' || ends <= this.until)) return false;
     const own = this.by === undefined ? { reason: this.reason, until: this.until } : this.#own;

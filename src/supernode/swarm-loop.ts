@@ -150,9 +150,9 @@ export class SwarmLoop {
 
   /** What may wait leaves at the latest when it has waited so long. */
   #send(): void {
-    const { clock } = this.#parts;
-    const holdMs = this.#holding.ms(clock.now());
-    this.#outbox.send(clock.now(), holdMs);
+    const now = this.#parts.clock.now();
+    const holdMs = this.#holding.ms(now);
+    this.#outbox.send(now, holdMs);
     if (this.#outbox.empty || this.#sending !== undefined) return;
     this.#sending = setTimeout(() => {
       this.#sending = undefined;
