@@ -4,7 +4,7 @@
  * something to do hears of more when that is as much as it has left, or after a while, and is asked to gather its reports as long; nobody waits with
  * idle hands.
  */
-import type { Millis } from '../base/clock.ts';
+import type { Clock, Millis } from '../base/clock.ts';
 import type { ParentAddress } from '../protocol/host.ts';
 import type { ContentId, HostId, LeaseId, PieceIndex } from '../protocol/ids.ts';
 import type { Assignment, SupernodeMessage } from '../protocol/messages.ts';
@@ -14,6 +14,7 @@ import type { SchedulerCommand } from '../scheduler/events.ts';
 export type PieceDigests = (piece: PieceIndex) => string | undefined;
 
 export type OutboxParts = {
+  readonly clock: Clock;
   /** To the session of a host, now; without effect when it has none. */
   readonly send: (host: HostId, messages: readonly SupernodeMessage[]) => void;
   readonly addressOf: (host: HostId) => ParentAddress | undefined;
@@ -35,6 +36,9 @@ type Waiting = {
   readonly batches: Batch[];
   readonly since: Millis;
 };
+
+/** What there is to say to a thousand hosts takes ten times as long, and whoever asks something meanwhile would wait for all of it. */
+const SLICE_MS = 4;
 
 export class Outbox {
   readonly #parts: OutboxParts;
@@ -66,14 +70,17 @@ export class Outbox {
     this.#batch(child, content, now).cancels.push(lease);
   }
 
-  /** Sends what need not wait; `holdMs` 0 = everything. */
-  send(now: Millis, holdMs: Millis): void {
+  /** Sends what need not wait; `holdMs` 0 = everything. False = that would take longer than a slice: there is more, in the next turn. */
+  send(holdMs: Millis): boolean {
+    const now = this.#parts.clock.now();
     for (const [child, waiting] of this.#children) {
       if (holdMs > 0 && now - waiting.since < holdMs && this.#mayWait(child, waiting)) continue;
+      if (this.#parts.clock.now() - now >= SLICE_MS) return false;
       this.#children.delete(child);
       const messages = waiting.batches.flatMap((batch) => messagesOf(batch, holdMs));
       if (messages.length > 0) this.#parts.send(child, messages);
     }
+    return true;
   }
 
   /** It has more to do than what it would hear of; what is to end should end now. */

@@ -174,7 +174,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
     } catch (error) {
       const fault = Fault.of(error);
       if (fault.code === 'internal') this.#parts.log.error({ error, task: message.task }, 'a task could not be opened');
-      this.#session.send({ type: 'refused', request, fault: fault.toValue() });
+      this.#reply({ type: 'refused', request, fault: fault.toValue() });
     }
   }
 
@@ -202,7 +202,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
     // What we sent may have come when nobody waited for it any more: the host's own word counts.
     if (having?.content === entry.id && having.hasManifest) record.manifests.add(entry.id);
     else record.manifests.delete(entry.id);
-    this.#session.send({
+    this.#reply({
       type: 'opened',
       request: message.request,
       content: entry.id,
@@ -211,9 +211,13 @@ export class HostConversation implements SessionReceiver<HostMessage> {
       ...this.#manifestFor(record, entry),
       ...(stale === undefined ? {} : { stale }),
     });
-    // The host makes a place for it while the first piece is read.
-    if (!entry.stored.has(0)) this.#session.sendNow();
     this.#parts.swarms.joined(record, entry, held ?? new Bitfield(0), message);
+  }
+
+  /** At once: the host makes a place meanwhile, and what this turn has to say to all the others may take long. */
+  #reply(message: Extract<SupernodeMessage, { type: 'opened' | 'refused' }>): void {
+    this.#session.send(message);
+    this.#session.sendNow();
   }
 
   #manifestFor(record: HostRecord, entry: Entry): { manifest?: NonNullable<Entry['manifest']> } {
@@ -227,7 +231,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
     if (entry.fault !== undefined) throw entry.fault;
     const data = Buffer.alloc(length);
     if (length > 0) await entry.stored.read(0, data);
-    this.#session.send({
+    this.#reply({
       type: 'opened',
       request: message.request,
       content: entry.id,

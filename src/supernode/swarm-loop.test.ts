@@ -21,6 +21,9 @@ function lab(answer: (events: readonly SchedulerEvent[]) => readonly SchedulerCo
   const lots: number[] = [];
   const sent: (readonly SupernodeMessage[])[] = [];
   let crowded = 0;
+  const clock = new ManualClock(0);
+  /** How long a message takes to be sent. */
+  const times = { sendMs: 0 };
   const loop = new SwarmLoop({
     scheduler: {
       handleAll: (events) => {
@@ -31,8 +34,11 @@ function lab(answer: (events: readonly SchedulerEvent[]) => readonly SchedulerCo
       standingOf: () => undefined,
       comingTo: () => 0,
     },
-    clock: new ManualClock(0),
-    send: (_, messages) => void sent.push(messages),
+    clock,
+    send: (_, messages) => {
+      clock.advance(times.sendMs);
+      sent.push(messages);
+    },
     addressOf: (host) => (host === PARENT.id ? PARENT : undefined),
     digestsFor: () => undefined,
     starved: () => loop.handle(report(0)),
@@ -40,7 +46,7 @@ function lab(answer: (events: readonly SchedulerEvent[]) => readonly SchedulerCo
     load: () => 0,
     crowded: () => crowded++,
   });
-  return { loop, lots, sent, crowded: () => crowded, turn: () => new Promise((done) => setImmediate(done)) };
+  return { loop, lots, sent, times, crowded: () => crowded, turn: () => new Promise((done) => setImmediate(done)) };
 }
 
 test('what comes in one turn is decided together', async () => {
@@ -61,6 +67,25 @@ test('a turn that brings very much is decided in lots, and the first are answere
   await turn();
   expect(lots).toEqual([4096, 4096, 808]);
   expect(crowded()).toBe(1);
+  loop.close();
+});
+
+test('between two slices of what a turn has to say others are read and answered', async () => {
+  const children = Array.from({ length: 5 }, (_, i) => `child-${i}` as HostId);
+  const { loop, sent, times, lots, turn } = lab((events) =>
+    events.length > 1 ? children.map((child) => ({ ...assign(1, 1), child })) : [assign(2, 2)],
+  );
+  times.sendMs = 2;
+  loop.handle(report(0));
+  loop.handle(report(1));
+  await turn();
+  expect(sent).toHaveLength(2);
+  // Decided in its turn, said after what was decided before.
+  loop.handle(report(2));
+  await turn();
+  expect([lots, sent.length]).toEqual([[2, 1], 4]);
+  await turn();
+  expect(sent).toHaveLength(6);
   loop.close();
 });
 

@@ -59,6 +59,8 @@ export class SwarmLoop {
   #timer: NodeJS.Timeout | undefined;
   /** Runs while something is kept back. */
   #sending: NodeJS.Timeout | undefined;
+  /** What was too much for one turn goes on in the next, after what has come meanwhile was read. */
+  #nextSlice: NodeJS.Immediate | undefined;
   #deciding = false;
   #crowded = false;
   #closed = false;
@@ -66,8 +68,8 @@ export class SwarmLoop {
   constructor(parts: SwarmLoopParts) {
     this.#parts = parts;
     this.#holding = new Holding(parts.load);
-    const { send, addressOf, digestsFor, scheduler } = parts;
-    this.#outbox = new Outbox({ send, addressOf, digestsFor, comingTo: (host) => scheduler.comingTo(host) });
+    const { clock, send, addressOf, digestsFor, scheduler } = parts;
+    this.#outbox = new Outbox({ clock, send, addressOf, digestsFor, comingTo: (host) => scheduler.comingTo(host) });
   }
 
   handle(event: SchedulerEvent): void {
@@ -98,6 +100,7 @@ export class SwarmLoop {
     clearTimeout(this.#timer);
     clearTimeout(this.#sending);
     clearImmediate(this.#turn);
+    clearImmediate(this.#nextSlice);
   }
 
   /** Now instead of at the end of the turn: somebody has nothing to do but to wait for it. */
@@ -150,9 +153,15 @@ export class SwarmLoop {
 
   /** What may wait leaves at the latest when it has waited so long. */
   #send(): void {
-    const now = this.#parts.clock.now();
-    const holdMs = this.#holding.ms(now);
-    this.#outbox.send(now, holdMs);
+    if (this.#nextSlice !== undefined) return;
+    const holdMs = this.#holding.ms(this.#parts.clock.now());
+    if (!this.#outbox.send(holdMs)) {
+      this.#nextSlice = setImmediate(() => {
+        this.#nextSlice = undefined;
+        this.#send();
+      });
+      return;
+    }
     if (this.#outbox.empty || this.#sending !== undefined) return;
     this.#sending = setTimeout(() => {
       this.#sending = undefined;
