@@ -92,6 +92,7 @@ let contents = 0;
 async function drive(bench: Bench, supernode: number, { hosts, mib, perSecond }: Drive): Promise<number> {
   const file = `sessions${contents++}`;
   bench.sample(file, mib * MIB);
+  bench.warmMemory();
   const load = new Load(bench, 'drive', hosts, perSecond, bench.url(file));
   // What is measured is the control plane, not how fast a source is read.
   await load.step();
@@ -137,6 +138,7 @@ async function probed(probe: Load | undefined): Promise<string> {
 }
 
 async function inventories(bench: Bench): Promise<void> {
+  bench.warmMemory();
   const supernode = await bench.supernode();
   const before = bench.usage(supernode).cpu;
   const load = new Load(bench, 'inventories', INVENTORY_HOSTS, INVENTORY_CONTENTS);

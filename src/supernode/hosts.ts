@@ -33,9 +33,12 @@ export type HostRecord = {
   isolated: IsolationReason | undefined;
 };
 
+export type Offer = { readonly record: HostRecord; readonly entry: InventoryEntry };
+
 export class Hosts {
   readonly #records = new Map<HostId, HostRecord>();
-  readonly #offers = new Map<TaskId, Map<HostId, Set<ContentId>>>();
+  /** Per task, its contents that hosts offer, and which hosts. */
+  readonly #offers = new Map<TaskId, Map<ContentId, Set<HostRecord>>>();
   /** The supernode's own cache as a host. */
   readonly seed: ParentAddress;
 
@@ -85,7 +88,7 @@ export class Hosts {
   remove(id: HostId, session: HostSession): HostRecord | undefined {
     const record = this.#records.get(id);
     if (record === undefined || record.session !== session) return undefined;
-    for (const content of record.offers.keys()) this.#unlist(id, content);
+    for (const content of record.offers.keys()) this.#unlist(record, content);
     this.#records.delete(id);
     return record;
   }
@@ -96,24 +99,24 @@ export class Hosts {
   }
 
   offer(record: HostRecord, entry: InventoryEntry): void {
-    const { id } = record.description;
-    record.offers.set(entry.content, entry);
-    const task = taskOf(entry.content);
-    let byHost = this.#offers.get(task);
-    if (byHost === undefined) {
-      byHost = new Map();
-      this.#offers.set(task, byHost);
+    const { content } = entry;
+    record.offers.set(content, entry);
+    const task = taskOf(content);
+    let contents = this.#offers.get(task);
+    if (contents === undefined) {
+      contents = new Map();
+      this.#offers.set(task, contents);
     }
-    const contents = byHost.get(id) ?? new Set();
-    contents.add(entry.content);
-    byHost.set(id, contents);
+    const hosts = contents.get(content);
+    if (hosts === undefined) contents.set(content, new Set([record]));
+    else hosts.add(record);
   }
 
   withdraw(record: HostRecord, content: ContentId): InventoryEntry | undefined {
     const entry = record.offers.get(content);
     if (entry === undefined) return undefined;
     record.offers.delete(content);
-    this.#unlist(record.description.id, content);
+    this.#unlist(record, content);
     return entry;
   }
 
@@ -122,27 +125,33 @@ export class Hosts {
     return this.#offers.size > 0;
   }
 
-  /** Who offers some content of the task. */
-  offersOf(task: TaskId): { readonly record: HostRecord; readonly entry: InventoryEntry }[] {
-    const found: { record: HostRecord; entry: InventoryEntry }[] = [];
-    for (const [id, contents] of this.#offers.get(task) ?? []) {
-      const record = this.#records.get(id);
-      if (record === undefined) continue;
-      for (const content of contents) {
-        const entry = record.offers.get(content);
-        if (entry !== undefined) found.push({ record, entry });
-      }
-    }
+  /** Who offers some content of the task, one content after the other. */
+  offersOf(task: TaskId): Offer[] {
+    const found: Offer[] = [];
+    for (const [content, records] of this.#offers.get(task) ?? []) collect(content, records, found);
     return found;
   }
 
-  #unlist(id: HostId, content: ContentId): void {
+  offersOfContent(content: ContentId): Offer[] {
+    const found: Offer[] = [];
+    collect(content, this.#offers.get(taskOf(content))?.get(content) ?? [], found);
+    return found;
+  }
+
+  #unlist(record: HostRecord, content: ContentId): void {
     const task = taskOf(content);
-    const byHost = this.#offers.get(task);
-    const contents = byHost?.get(id);
-    contents?.delete(content);
-    if (contents?.size === 0) byHost?.delete(id);
-    if (byHost?.size === 0) this.#offers.delete(task);
+    const contents = this.#offers.get(task);
+    const hosts = contents?.get(content);
+    hosts?.delete(record);
+    if (hosts?.size === 0) contents?.delete(content);
+    if (contents?.size === 0) this.#offers.delete(task);
+  }
+}
+
+function collect(content: ContentId, records: Iterable<HostRecord>, found: Offer[]): void {
+  for (const record of records) {
+    const entry = record.offers.get(content);
+    if (entry !== undefined) found.push({ record, entry });
   }
 }
 

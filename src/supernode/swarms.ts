@@ -6,7 +6,7 @@ import { Bitfield } from '../base/bitfield.ts';
 import type { Clock } from '../base/clock.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { Site } from '../protocol/host.ts';
-import { type ContentId, type HostId, type PieceIndex, type TaskId, taskOf } from '../protocol/ids.ts';
+import type { ContentId, HostId, PieceIndex, TaskId } from '../protocol/ids.ts';
 import type { FailedPiece, HeldPiece, InventoryEntry, PieceWindow, SupernodeMessage } from '../protocol/messages.ts';
 import { pieceCount, pieceSpan } from '../protocol/piece.ts';
 import type { Manifest, TaskSpec } from '../protocol/task.ts';
@@ -177,8 +177,7 @@ export class Swarms implements CacheEvents {
 
   /** Some host holds pieces of it, and has not heard of its end. */
   unfinishedAtHosts(content: ContentId): boolean {
-    const offers = this.#parts.hosts.offersOf(taskOf(content));
-    return offers.some(({ entry }) => entry.content === content && !entry.hasManifest);
+    return this.#parts.hosts.offersOfContent(content).some(({ entry }) => !entry.hasManifest);
   }
 
   // What the cache says.
@@ -203,9 +202,8 @@ export class Swarms implements CacheEvents {
       held: new Bitfield(0),
       wants: 'nothing',
     });
-    for (const { record, entry: offer } of this.#parts.hosts.offersOf(entry.task)) {
-      if (offer.content === entry.id) this.#holds(record, swarm, offer);
-    }
+    for (const { record, entry: offer } of this.#parts.hosts.offersOfContent(entry.id))
+      this.#holds(record, swarm, offer);
   }
 
   pieceHeld(entry: Entry, piece: PieceIndex): void {
