@@ -30,6 +30,8 @@ export type Served = {
   gate?: Promise<void>;
   /** The body ends with an error after so many bytes. */
   cutAt?: number;
+  /** All bytes are out, and the end comes after it. */
+  endGate?: Promise<void>;
 };
 
 /** What a source was asked: plain, conditional or for a range. */
@@ -67,7 +69,7 @@ export class ScriptedSource {
     };
   };
 
-  async *#body({ bytes, cutAt }: Served, start: number): AsyncGenerator<Uint8Array> {
+  async *#body({ bytes, cutAt, endGate }: Served, start: number): AsyncGenerator<Uint8Array> {
     const end = cutAt ?? bytes.length;
     for (let at = start; at < end; at += 50_000) {
       const part = bytes.subarray(at, Math.min(at + 50_000, end));
@@ -75,6 +77,7 @@ export class ScriptedSource {
       yield part;
     }
     if (end < bytes.length) throw new Fault('source-unreachable', 'the source went away');
+    await endGate;
   }
 }
 

@@ -248,3 +248,36 @@ test('a content that the operator drops is gone, and its downloads are told', as
   expect(lab.store.list()).toEqual([]);
   expect(await lab.cache.drop(entry.task)).toBe(false);
 });
+
+describe('bytes other than those that the asker named', () => {
+  const spec = specOf(URL, { digest: digestOf(BYTES) });
+  const wrong = bytesOf(BYTES.length, 3);
+
+  test('are not given once more to a host that has all of them and found it out first', async () => {
+    const lab = cacheLab({ delay: () => new Promise(() => undefined) });
+    const end = Promise.withResolvers<void>();
+    const served = lab.source.serve(URL, { bytes: wrong, endGate: end.promise });
+    const first = await lab.open(spec);
+    await vi.waitFor(() => expect(first.entry.judging).toBe(true));
+    served.bytes = BYTES;
+    const second = lab.open(spec);
+    end.resolve();
+    const { entry } = await second;
+    expect(entry).not.toBe(first.entry);
+    expect(first.entry.fault?.code).toBe('digest-mismatch');
+    await entry.whenSettled();
+    expect([entry.fault, lab.source.asked.length]).toEqual([undefined, 2]);
+  });
+
+  test('a source that takes long to come to its end keeps nobody waiting', async () => {
+    const lab = cacheLab();
+    const end = Promise.withResolvers<void>();
+    lab.source.serve(URL, { bytes: BYTES, endGate: end.promise });
+    const first = await lab.open(spec);
+    await vi.waitFor(() => expect(first.entry.judging).toBe(true));
+    expect((await lab.open(spec)).entry).toBe(first.entry);
+    end.resolve();
+    await first.entry.whenSettled();
+    expect(first.entry.fault).toBe(undefined);
+  });
+});

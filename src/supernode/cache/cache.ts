@@ -27,6 +27,9 @@ import { findKnown, type KnownParts, knownOnDisk, type Part, sealed, shownUrl } 
 import { type PullPlan, pull } from './pull.ts';
 import { requireSame, sourceTier } from './refill.ts';
 
+/** What a host is shown that asks while it is judged: the verdict, if it comes within this. Milliseconds. */
+const VERDICT_MS = 1000;
+
 export type CacheParts = KnownParts & {
   readonly pool: BufferPool;
   readonly clock: Clock;
@@ -95,7 +98,10 @@ export class Cache {
     const key = askerKey(task, spec);
     for (;;) {
       const running = this.#current.get(task);
-      if (running !== undefined && !running.settled) return { entry: running };
+      if (running?.settled === false) {
+        if (running.judging && (await this.#judged(running))) continue;
+        return { entry: running };
+      }
       const flight = this.#opening.get(task);
       if (flight === undefined) break;
       if (flight.key === key) return flight.answer;
@@ -104,6 +110,12 @@ export class Cache {
     const answer = this.#renew(task, spec).finally(() => this.#opening.delete(task));
     this.#opening.set(task, { key, answer });
     return answer;
+  }
+
+  /** A host may have found out first that it is wrong. True = the verdict came soon. */
+  async #judged(entry: Entry): Promise<boolean> {
+    await Promise.race([entry.whenSettled(), this.#parts.delay(VERDICT_MS)]);
+    return entry.settled;
   }
 
   /** Reads pieces again that the swarm has lost. */

@@ -22,6 +22,8 @@ export class Entry {
   fault: Fault | undefined;
   /** Piece servers of supernodes that said that they have all of it. */
   holders: readonly ParentPlace[] = [];
+  /** All of it has been told to hosts, and whether it is what the asker named is about to be known. */
+  judging = false;
   /** Pieces that are being read from somewhere else than a running fill. */
   readonly reading = new Set<PieceIndex>();
   #manifest: Manifest | undefined;

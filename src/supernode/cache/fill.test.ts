@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { Bitfield } from '../../base/bitfield.ts';
 import { BufferPool } from '../../io/buffers.ts';
 import { Fault } from '../../protocol/faults.ts';
+import type { Digest } from '../../protocol/task.ts';
 import { IteratedBytes } from '../../source/byte-stream.ts';
 import { bytesOf } from '../../store/content.fixture.ts';
 import type { StoredContent } from '../../store/store.ts';
@@ -14,8 +15,8 @@ async function* parts(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
 }
 
-/** A fill whose disk refuses every piece. */
-function failing(shape: StoredContent['shape'], more: Partial<StoredContent>) {
+/** A fill over a disk of the test's own. */
+function failing(shape: StoredContent['shape'], more: Partial<StoredContent>, digest?: Digest) {
   const pool = new BufferPool({ budgetBytes: 4 * PIECE });
   const content = { shape, held: new Bitfield(PIECES), digestOf: () => undefined, ...more } as unknown as StoredContent;
   const fill = new Fill(
@@ -28,7 +29,7 @@ function failing(shape: StoredContent['shape'], more: Partial<StoredContent>) {
       random: () => 0.5,
       signal: new AbortController().signal,
     },
-    { facts: { ranges: true }, digest: undefined, onPiece: () => undefined, onLength: () => undefined },
+    { facts: { ranges: true }, digest, onPiece: () => undefined, onLength: () => undefined },
   );
   const run = (bytes: number) =>
     fill.run({
@@ -50,4 +51,11 @@ test('so does one that cannot take on the length when the source has told it', a
   const { pool, run } = failing({ length: null, pieceSize: PIECE }, { put: async () => undefined, reshape: FULL });
   await expect(run(PIECE + 1)).rejects.toMatchObject({ code: 'no-space' });
   expect(pool.outBytes).toBe(0);
+});
+
+test('that all of it is wrong is said before the disk has taken it', async () => {
+  const named = `sha256:${'0'.repeat(64)}` as Digest;
+  const shape = { length: 2 * PIECE, pieceSize: PIECE };
+  const { run } = failing(shape, { put: () => new Promise(() => undefined) }, named);
+  await expect(run(2 * PIECE)).rejects.toMatchObject({ code: 'digest-mismatch' });
 });

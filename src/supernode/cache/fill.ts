@@ -82,11 +82,12 @@ export class Fill {
       }
       answer = undefined;
     }
-    await this.#settle();
+    // Not after the disk: a host that has taken all of it asks again as soon as it sees that it is wrong.
     const digest = this.#whole?.digest();
     if (this.#expected !== undefined && digest !== this.#expected) {
       throw new Fault('digest-mismatch', `the source's content has ${digest}, not ${this.#expected}`);
     }
+    await this.#settle();
     return digest === undefined ? { shape } : { shape, digest };
   }
 

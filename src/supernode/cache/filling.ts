@@ -8,6 +8,7 @@ import type { BufferPool } from '../../io/buffers.ts';
 import { DigestBuilder, digestAlgorithmOf } from '../../io/hash.ts';
 import { Fault } from '../../protocol/faults.ts';
 import type { PieceIndex } from '../../protocol/ids.ts';
+import { type ContentShape, pieceCount } from '../../protocol/piece.ts';
 import type { Digest, TaskSpec } from '../../protocol/task.ts';
 import type { SourceAnswer, SourceRequest } from '../../source/source.ts';
 import type { StoredContent } from '../../store/store.ts';
@@ -46,7 +47,10 @@ export async function fillEntry(entry: Entry, answer: BodyAnswer, parts: Filling
     {
       facts,
       digest: begun ? undefined : spec.digest,
-      onPiece: (piece) => events.pieceHeld(entry, piece),
+      onPiece: (piece) => {
+        entry.judging = !begun && spec.digest !== undefined && isLast(stored.shape, piece);
+        events.pieceHeld(entry, piece);
+      },
       onLength: () => events.shaped(entry),
     },
   );
@@ -66,6 +70,10 @@ export async function fillEntry(entry: Entry, answer: BodyAnswer, parts: Filling
     events.shaped(entry);
   }
   return begun ? await checkWhole(stored, spec.digest, parts) : digest;
+}
+
+function isLast(shape: ContentShape, piece: PieceIndex): boolean {
+  return shape.length !== null && piece + 1 === pieceCount(shape);
 }
 
 /** Until the rest is here: hosts that had the first part may go. */
