@@ -27,7 +27,7 @@ import { findKnown, type KnownParts, knownOnDisk, type Part, sealed, shownUrl } 
 import { type PullPlan, pull } from './pull.ts';
 import { requireSame, sourceTier } from './refill.ts';
 
-/** What a host is shown that asks while it is judged: the verdict, if it comes within this. Milliseconds. */
+/** Who asks while a content is judged waits for the verdict, but no longer than this. Milliseconds. */
 const VERDICT_MS = 1000;
 
 export type CacheParts = KnownParts & {
