@@ -82,7 +82,9 @@ export class TaskLink implements LinkUser {
     this.#open().catch((error: unknown) => {
       if (this.#closing.signal.aborted) return;
       const fault = Fault.of(error, 'supernode-unreachable');
-      this.#options.sink.onEvent({ type: 'refused', fault: fault.toValue() });
+      const { supernodes, nodes, sink } = this.#options;
+      const tried = supernodes.knowsAny(nodes) ? { tried: 'again' as const } : {};
+      sink.onEvent({ type: 'refused', fault: fault.toValue(), ...tried });
       this.#waitForOne();
     });
   }

@@ -39,13 +39,16 @@ export type LinkEvent =
       /** The source answers ranges. */
       readonly ranges: boolean;
     }
-  /** The supernode says no, or none can be reached (supernode-unreachable). */
-  | { readonly type: 'refused'; readonly fault: FaultValue }
+  /** The supernode says no, or none can be reached (supernode-unreachable); `tried`: the host goes on trying, and says so when one is there. */
+  | { readonly type: 'refused'; readonly fault: FaultValue; readonly tried?: 'again' }
   /** `gone`: the supernode itself, where it gives no pieces any more either. */
   | { readonly type: 'session-lost'; readonly gone?: HostId }
   | { readonly type: 'session-back' }
   /** The supernode cannot complete the content. */
   | { readonly type: 'broken'; readonly fault: FaultValue };
+
+export type OpenedEvent = Extract<TransferEvent, { type: 'opened' }>;
+export type RefusedEvent = Extract<TransferEvent, { type: 'refused' }>;
 
 /** What happens to pieces and parents. */
 export type PieceEvent =

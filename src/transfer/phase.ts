@@ -40,6 +40,9 @@ export function isOver(phase: Phase): boolean {
   return phase.name === 'finished' || phase.name === 'failed';
 }
 
+/** How it stands with the supernode. `refused` until a new session. */
+export type Link = 'none' | 'opening' | 'open' | 'lost' | 'refused';
+
 export type Turns = {
   readonly openingUntil: Millis;
   readonly silenceUntil: Millis;

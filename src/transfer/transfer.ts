@@ -1,6 +1,5 @@
 /**
  * One peer's mind for one task. The only door is `handle`; peer/download.ts is its only driver.
- *
  * Invariants: a piece is in exactly one state; each lease ends once, by a report, a cancel, its session's end or `leave`;
  * after `finish` or `fail` nothing follows; without events the wake-up times alone end every waiting.
  */
@@ -9,21 +8,16 @@ import type { FaultValue } from '../protocol/faults.ts';
 import type { HostId, PieceIndex } from '../protocol/ids.ts';
 import { Alarm } from './alarm.ts';
 import { Deadline } from './deadline.ts';
-import type { PieceEvent, TransferCommand, TransferEvent } from './events.ts';
+import type { OpenedEvent, PieceEvent, RefusedEvent, TransferCommand, TransferEvent } from './events.ts';
 import { Fetching } from './fetching.ts';
 import { patienceMs, TRANSFER_LIMITS, type TransferLimits } from './limits.ts';
-import { isOver, nextPhase, type Phase, type PhaseName, turnOf } from './phase.ts';
+import { isOver, type Link, nextPhase, type Phase, type PhaseName, turnOf } from './phase.ts';
 import type { PieceState } from './pieces.ts';
 import { NO_SUPERNODE, refusalOf, withoutSource } from './refusal.ts';
 import type { TransferSettings } from './settings.ts';
 import { Silence } from './silence.ts';
 import { SourcePlan } from './source-plan.ts';
 import { Wants } from './wants.ts';
-
-/** How it stands with the supernode. `refused` until a new session. */
-type Link = 'none' | 'opening' | 'open' | 'lost' | 'refused';
-
-type OpenedEvent = Extract<TransferEvent, { type: 'opened' }>;
 
 export class Transfer {
   readonly #settings: TransferSettings;
@@ -90,7 +84,7 @@ export class Transfer {
         this.#alarm.rang();
         break;
       case 'source-ended':
-        this.#sourceEnded(event.read, now);
+        this.#failIf(this.#plan.ended(event.read, now));
         break;
       case 'source-failed':
         this.#sourceFailed(event.read, event.fault, now);
@@ -99,7 +93,7 @@ export class Transfer {
         this.#opened(event, now);
         break;
       case 'refused':
-        this.#refused(event.fault, now);
+        this.#refused(event, now);
         break;
       case 'session-lost':
         this.#sessionLost(event.gone, now);
@@ -161,8 +155,15 @@ export class Transfer {
     if (this.#phase.name !== 'fetching' && this.#phase.name !== 'checking') this.#enter({ name: 'fetching' });
   }
 
-  #refused(fault: FaultValue, now: Millis): void {
+  #refused({ fault, tried }: RefusedEvent, now: Millis): void {
     if (this.#link !== 'opening') return;
+    // Where it is the only way, one that is busy or about to start is given the time that one gets whose session breaks.
+    if (tried === 'again' && this.#phase.name === 'opening' && !this.#settings.backToSource) {
+      this.#openingUntil = Math.min(this.#openingUntil, now + this.#limits.openingPatienceMs);
+      this.#plan.why = fault;
+      this.#link = 'lost';
+      return;
+    }
     this.#link = 'refused';
     this.#fetching.reporting = 'never';
     if (this.#phase.name !== 'sourcing' && this.#phase.name !== 'checking') this.#broken(fault, now);
@@ -176,17 +177,19 @@ export class Transfer {
       if (this.#link === 'open') this.#out.push({ type: 'leave' });
       this.#fetching.orphan();
       this.#link = 'refused';
-      const others = this.#phase.name !== 'opening';
-      this.#toSource(fault, others ? now + this.#settings.random() * this.#limits.sourceJitterMs : now);
+      this.#toSource(
+        fault,
+        this.#phase.name !== 'opening' ? now + this.#settings.random() * this.#limits.sourceJitterMs : now,
+      );
     }
   }
 
   #sessionLost(gone: HostId | undefined, now: Millis): void {
     const had = this.#link === 'open' || this.#link === 'opening';
-    if (had) this.#link = 'lost';
     if (had) this.#fetching.orphan();
     if (gone !== undefined) this.#fetching.parentGone(gone, now);
     if (!had) return;
+    this.#link = 'lost';
     this.#plan.why ??= { code: 'supernode-unreachable', message: 'the session with the supernode broke' };
     if (this.#phase.name === 'opening') this.#openingUntil = now + this.#limits.openingPatienceMs;
     if (this.#phase.name === 'fetching') this.#goAlone(now);
@@ -215,11 +218,6 @@ export class Transfer {
     else this.#goAlone(now);
   }
 
-  #sourceEnded(read: number, now: Millis): void {
-    const fault = this.#plan.ended(read, now);
-    if (fault !== undefined) this.#fail(fault);
-  }
-
   #sourceFailed(read: number, fault: FaultValue, now: Millis): void {
     if (fault.code === 'source-changed') {
       if (!this.#plan.runs(read)) return;
@@ -227,8 +225,11 @@ export class Transfer {
       this.#restart(fault, now);
       return;
     }
-    const end = this.#plan.failed(read, fault, now);
-    if (end !== undefined) this.#fail(end);
+    this.#failIf(this.#plan.failed(read, fault, now));
+  }
+
+  #failIf(fault: FaultValue | undefined): void {
+    if (fault !== undefined) this.#fail(fault);
   }
 
   /** The content is another one now: nothing that is held belongs to it. */
@@ -343,8 +344,7 @@ export class Transfer {
       askAt: nextAskAt,
       readAt: this.#plan.turnAt(now),
     });
-    const time = isOver(this.#phase) ? turn : Math.min(this.#deadline.at, turn);
-    const wish = this.#alarm.set(time);
+    const wish = this.#alarm.set(isOver(this.#phase) ? turn : Math.min(this.#deadline.at, turn));
     if (wish !== undefined) this.#out.push({ type: 'wake-at', time: wish });
   }
 }
