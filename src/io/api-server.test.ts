@@ -69,6 +69,35 @@ describe('ApiServer', () => {
     expect((await post(JSON.stringify('x'.repeat(200)))).status).toBe(400);
   });
 
+  it.each([
+    ['its own, in plain text', { origin: 'http://supernode:8002' }, 200],
+    ['its own, its name in capitals', { origin: 'http://supernode:8002', host: 'SUPERNODE:8002' }, 200],
+    ['its own behind a proxy with TLS', { origin: 'https://dragonfly.example', 'sec-fetch-site': 'same-origin' }, 200],
+    ['another site', { origin: 'http://evil.example' }, 403],
+    ['another port', { origin: 'http://supernode:3000' }, 403],
+    ['nowhere that it names', { origin: 'null' }, 403],
+    ['another site, says the browser', { 'sec-fetch-site': 'cross-site' }, 403],
+    ['a site next door, says the browser', { origin: 'http://supernode:8002', 'sec-fetch-site': 'same-site' }, 403],
+    ['no page', {}, 200],
+  ])('takes changes from a page of: %s', async (_, headers, status) => {
+    const { app } = made();
+    const ask = (method: 'GET' | 'POST', url: string) =>
+      app.inject({ method, url, headers: { host: 'supernode:8002', ...headers } });
+    const answer = await ask('POST', '/echo');
+    expect(answer.statusCode).toBe(status);
+    if (status === 403) expect(answer.json()).toMatchObject({ code: 'cross-site', advice: expect.any(String) });
+    expect((await ask('GET', '/hello')).statusCode).toBe(200);
+  });
+
+  it('takes no body that a page may send without being asked whether it may', async () => {
+    const { app } = made();
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])
+      for (const payload of ['', '{}']) {
+        const headers = { 'content-type': type };
+        expect((await app.inject({ method: 'POST', url: '/echo', headers, payload })).statusCode).toBe(400);
+      }
+  });
+
   it('says which path is too long for a socket', async () => {
     await expect(made().listenOnSocket(`${dir}/${'x'.repeat(110)}.sock`)).rejects.toMatchObject({ code: 'usage' });
   });

@@ -1,7 +1,7 @@
 /**
  * The HTTP API of the supernode (TCP) and of the agent (unix socket), on fastify. Routes return values; a Fault becomes its status and a
- * JSON body with what to do; every answer leaves one line in the log at debug. The piece server is not here: bytes and
- * decisions never share a server.
+ * JSON body with what to do; every answer leaves one line in the log at debug. What changes something is not taken from pages of other
+ * sites. The piece server is not here: bytes and decisions never share a server.
  */
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
@@ -11,6 +11,7 @@ import { Fault } from '../protocol/faults.ts';
 import { buildLazySerializer, buildLazyValidator } from './lazy-schemas.ts';
 import { closeServer, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
+import { fromOtherSite } from './other-site.ts';
 
 /** Where routes are added; the one name by which others know fastify. */
 export type ApiRoutes = FastifyInstance;
@@ -26,6 +27,8 @@ const HEADER_TIMEOUT_MS = 10_000;
 /** An answer whose reader takes it has come to its end by then. */
 const CLOSE_PATIENCE_MS = 1_000;
 const CLIENT_ERROR = 400;
+/** A page may ask for these; what they answer it cannot read. */
+const READING = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** What every kernel takes, with the byte that ends it. */
 const MAX_SOCKET_PATH_BYTES = 103;
 
@@ -42,6 +45,12 @@ export class ApiServer {
       schemaController: {
         compilersFactory: { buildValidator: buildLazyValidator, buildSerializer: buildLazySerializer },
       },
+    });
+    // A page of any site can send plain text and forms without being asked whether it may.
+    this.app.removeContentTypeParser('text/plain');
+    this.app.addHook('onRequest', async ({ method, headers }) => {
+      if (READING.has(method) || !fromOtherSite(headers)) return;
+      throw new Fault('cross-site', 'a page of another site may not change anything here');
     });
     this.app.setErrorHandler((error, request, reply) => {
       const fault = faultOf(error);

@@ -222,4 +222,13 @@ describe('a session with a bad other side', () => {
     socket.terminate();
     expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('plain');
   });
+
+  it('is for agents: a page in a browser is no host', async () => {
+    const { url } = await supernode();
+    const socket = new WebSocket(url, { headers: { origin: new URL(url.replace('ws:', 'http:')).origin } });
+    const [, response] = await once(socket, 'unexpected-response');
+    expect(response.statusCode).toBe(403);
+    socket.on('error', () => undefined);
+    socket.terminate();
+  });
 });

@@ -139,6 +139,11 @@ export function acceptSessions(
       if (server.listenerCount('upgrade') === 1) refuse(socket, '404 Not Found');
       return;
     }
+    // Agents send none; a page in somebody's browser does, and would be a host that nobody has set up.
+    if (request.headers.origin !== undefined) {
+      refuse(socket, '403 Forbidden');
+      return;
+    }
     if (closing || sessions.size >= limits.maxSessions) {
       refuse(socket, '503 Service Unavailable');
       return;

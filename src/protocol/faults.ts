@@ -105,6 +105,7 @@ export const FAULTS = {
   'peer-reset': { status: 502, exit: EXIT.internal, retryable: true, advice: 'another parent will be taken' },
   'peer-corrupt': { status: 502, exit: EXIT.internal, retryable: true, advice: 'another parent will be taken' },
   'peer-lacks': { status: 404, exit: EXIT.internal, retryable: true, advice: 'another parent will be taken' },
+  'cross-site': { status: 403, exit: EXIT.usage, retryable: false, advice: "use the supernode's own console" },
   'not-found': { status: 404, exit: EXIT.usage, retryable: false, advice: 'check the name' },
   internal: {
     status: 500,
