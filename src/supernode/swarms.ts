@@ -72,6 +72,10 @@ export class Swarms implements CacheEvents {
     return [...(this.#swarms.get(content)?.hosts ?? [])];
   }
 
+  hostCount(content: ContentId): number {
+    return this.#swarms.get(content)?.hosts.size ?? 0;
+  }
+
   async open(task: TaskId, spec: TaskSpec): Promise<Opened> {
     if (this.#cache === undefined) throw new Error('swarms were not started');
     const opened = await this.#cache.open(task, spec);

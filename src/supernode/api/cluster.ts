@@ -1,5 +1,6 @@
 /** The supernodes of this one's cluster, and how Redis is. */
 import type { ApiRoutes } from '../../io/api-server.ts';
+import type { ClusterView, RedisView } from '../../protocol/api-views.ts';
 import type { Member } from '../../protocol/member.ts';
 import type { Membership } from '../cluster/membership.ts';
 
@@ -12,7 +13,7 @@ export type ClusterParts = {
 };
 
 export function addCluster(app: ApiRoutes, { membership: current, alone, redis }: ClusterParts): void {
-  app.get('/v1/cluster', async () => {
+  app.get('/v1/cluster', async (): Promise<ClusterView> => {
     const membership = current();
     if (membership === undefined) {
       const self = alone();
@@ -24,12 +25,12 @@ export function addCluster(app: ApiRoutes, { membership: current, alone, redis }
       self: { id, place, weight, state },
       members: message.members,
       fresh: message.fresh,
-      redis: { place: redis, ...shownHealth(membership) },
+      redis: { ...(redis === undefined ? {} : { place: redis }), ...shownHealth(membership) },
     };
   });
 }
 
-export function shownHealth({ redis }: Membership): object {
+export function shownHealth({ redis }: Membership): Exclude<RedisView, { state: 'none' }> {
   const { up, since, why } = redis;
   return {
     state: up ? 'up' : 'down',

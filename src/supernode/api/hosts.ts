@@ -3,19 +3,15 @@
  * are away too, so that they can be released.
  */
 import type { ApiRoutes } from '../../io/api-server.ts';
+import { HOST_FILTERS } from '../../protocol/api-views.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { type HostId, parseHostId } from '../../protocol/ids.ts';
 import type { SchedulerEvent } from '../../scheduler/events.ts';
-import type { Standing } from '../../scheduler/trust.ts';
-import type { HostRecord, Hosts } from '../hosts.ts';
+import { type CensusParts, NOTHING_KNOWN } from '../host-census.ts';
+import { type HostQuery, listHosts, trustOf, viewOf } from './host-list.ts';
+import { listingQuery } from './listing.ts';
 
-export type HostParts = {
-  readonly hosts: Hosts;
-  readonly standingOf: (host: HostId) => Standing | undefined;
-  readonly isolatedAway: () => readonly HostId[];
-  readonly isSilent: (host: HostId) => boolean;
-  readonly order: (event: SchedulerEvent) => void;
-};
+export type HostParts = CensusParts & { readonly order: (event: SchedulerEvent) => void };
 
 type ByHost = { Params: { id: string } };
 type IsolateBody = { readonly reason: string; readonly seconds?: number };
@@ -37,17 +33,17 @@ export const ISOLATE_BODY = {
 } as const;
 
 export function addHosts(app: ApiRoutes, parts: HostParts): void {
-  const { hosts, standingOf, isolatedAway, order } = parts;
-  app.get('/v1/hosts', async () => {
-    const here = [...hosts.all].map((record) => shown(record, parts));
-    const away = isolatedAway().map((id) => ({ id, connected: false, ...trustOf(standingOf(id)) }));
-    return { counts: countsOf(here, away.length), hosts: [...here, ...away] };
-  });
+  const { hosts, standingOf, isSilent, order } = parts;
+  app.get<{ Querystring: HostQuery }>(
+    '/v1/hosts',
+    { schema: { querystring: listingQuery(HOST_FILTERS) } },
+    async ({ query }) => listHosts(parts, query),
+  );
   app.get<ByHost>('/v1/hosts/:id', async ({ params }) => {
     const id = known(params.id, parts);
     const record = hosts.find(id);
-    if (record === undefined) return { id, connected: false, ...trustOf(standingOf(id)) };
-    return { ...shown(record, parts), contents: [...record.swarms.keys()] };
+    const view = viewOf({ id, record, standing: standingOf(id) ?? NOTHING_KNOWN, silent: isSilent(id) });
+    return record === undefined ? view : { ...view, contents: [...record.swarms.keys()] };
   });
   app.post<ByHost & { Body: IsolateBody }>(
     '/v1/hosts/:id/isolate',
@@ -69,56 +65,9 @@ export function addHosts(app: ApiRoutes, parts: HostParts): void {
 }
 
 /** Fault not-found for a host of which nothing is known. */
-type ShownHost = ReturnType<typeof shown>;
-
-/** Numbers of hosts: those that are connected by how far each is trusted, and isolated ones that are away. */
-function countsOf(here: readonly ShownHost[], isolatedAway: number): Readonly<Record<string, number>> {
-  const of = (state: Standing['state']) => here.filter((host) => host.state === state).length;
-  return {
-    connected: here.length,
-    ok: of('ok'),
-    limited: of('limited'),
-    isolated: of('isolated'),
-    probation: of('probation'),
-    silent: here.filter(({ silent }) => silent).length,
-    excluding: here.filter(({ excluded }) => excluded !== undefined).length,
-    isolatedAway,
-  };
-}
-
 function known(text: string, { hosts, standingOf }: HostParts): HostId {
   const id = parseHostId(text);
   if (id === undefined || (hosts.find(id) === undefined && standingOf(id) === undefined))
     throw new Fault('not-found', `no host ${text}`);
   return id;
 }
-
-function shown(record: HostRecord, { standingOf, isSilent }: HostParts) {
-  const { description, joinedAt, swarms, offers } = record;
-  return {
-    ...description,
-    connected: true,
-    joinedAt: new Date(joinedAt).toISOString(),
-    downloads: [...swarms.values()].filter(Boolean).length,
-    contents: swarms.size + offers.size,
-    silent: isSilent(description.id),
-    ...trustOf(standingOf(description.id)),
-  };
-}
-
-/** `secondsLeft` null = until it is released. `witnesses` = how many others it stems from. */
-function trustOf(standing: Standing | undefined) {
-  const { state, score, witnesses, reason, note, by, leftMs, excluded } = standing ?? NOTHING_KNOWN;
-  return {
-    state,
-    score,
-    witnesses,
-    ...(reason === undefined ? {} : { reason }),
-    ...(note === undefined ? {} : { note }),
-    ...(by === undefined ? {} : { by }),
-    ...(leftMs === undefined ? {} : { secondsLeft: leftMs === null ? null : Math.ceil(leftMs / 1000) }),
-    ...(excluded.length === 0 ? {} : { excluded }),
-  };
-}
-
-const NOTHING_KNOWN: Standing = { state: 'ok', score: 0, witnesses: 0, excluded: [] };
