@@ -23,6 +23,8 @@ type AssignMessage = Extract<SupernodeMessage, { type: 'assign' }>;
 
 export class FirstPieces {
   readonly #parts: FirstPiecesParts;
+  /** Of all pieces that went with their assignment so far. */
+  bytesSent = 0;
 
   constructor(parts: FirstPiecesParts) {
     this.#parts = parts;
@@ -46,7 +48,10 @@ export class FirstPieces {
     const first = this.#parts.limited() ? undefined : firstFrom(this.#parts.hosts.seed.id, message);
     const bytes = first === undefined ? undefined : this.#parts.atHand(content, first.piece);
     if (first === undefined || bytes === undefined || bytes.length > mostBytes) return false;
-    return record.session.sendBytes([encodeGiven({ content, lease: first.lease }), JSON.stringify(message)], bytes);
+    const texts = [encodeGiven({ content, lease: first.lease }), JSON.stringify(message)];
+    if (!record.session.sendBytes(texts, bytes)) return false;
+    this.bytesSent += bytes.length;
+    return true;
   }
 }
 

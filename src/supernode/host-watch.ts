@@ -5,6 +5,7 @@ import type { Hosts } from './hosts.ts';
 import { Liveness } from './liveness.ts';
 import { PieceChecks, type PieceChecksParts } from './piece-checks.ts';
 import type { SwarmLoop, TrustCommand } from './swarm-loop.ts';
+import { TrustTally } from './trust-tally.ts';
 
 export type HostWatchParts = {
   readonly hosts: Hosts;
@@ -15,6 +16,8 @@ export type HostWatchParts = {
 };
 
 export class HostWatch {
+  /** What came of it so far. */
+  readonly tally = new TrustTally();
   readonly #parts: HostWatchParts;
   readonly #checks: PieceChecks;
   readonly #liveness: Liveness;
@@ -26,7 +29,10 @@ export class HostWatch {
       log,
       proofOf,
       addressOf: (host) => hosts.addressOf(host),
-      answer: (event) => loop.handle(event),
+      answer: (event) => {
+        this.tally.checks.add(event.outcome);
+        loop.handle(event);
+      },
     });
     this.#liveness = new Liveness({
       log,
@@ -54,6 +60,7 @@ export class HostWatch {
     const { hosts, log } = this.#parts;
     const { host } = command;
     const record = hosts.find(host);
+    this.tally.take(command);
     switch (command.type) {
       case 'check-piece':
         this.#checks.run(command);

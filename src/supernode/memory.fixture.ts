@@ -24,6 +24,7 @@ import { Hosts } from './hosts.ts';
 import { HostConversation, type SessionParts } from './sessions.ts';
 import { SwarmLoop } from './swarm-loop.ts';
 import { Swarms } from './swarms.ts';
+import { Traffic } from './traffic.ts';
 
 export const EXPIRE_MS = 180_000;
 
@@ -169,6 +170,16 @@ export function supernodeInMemory(options: {
   swarms.start(cache);
   const grants = new Grants(() => `grant${uniques++}`);
   const fetches = new HostFetches({ hosts, grants, limit: 10, silenceMs: 1000 });
-  const parts = { hosts, swarms, loop, fetches, grants, clock, log: silentLog, name: 'supernode' };
+  const parts = {
+    hosts,
+    swarms,
+    loop,
+    fetches,
+    grants,
+    clock,
+    log: silentLog,
+    name: 'supernode',
+    traffic: new Traffic(),
+  };
   return { clock, cache, store, hosts, swarms, loop, grants, parts, core: scheduler.state };
 }

@@ -13,7 +13,8 @@ import { contentPath } from '../protocol/piece-path.ts';
 import type { SchedulerCommand, SchedulerEvent } from '../scheduler/events.ts';
 
 export type CheckCommand = Extract<SchedulerCommand, { type: 'check-piece' }>;
-type Outcome = Extract<SchedulerEvent, { type: 'piece-checked' }>['outcome'];
+type CheckedEvent = Extract<SchedulerEvent, { type: 'piece-checked' }>;
+type Outcome = CheckedEvent['outcome'];
 
 /** Where a piece is in its content and what it must be. */
 export type PieceProof = { readonly span: Span; readonly digest: Uint8Array };
@@ -22,7 +23,7 @@ export type PieceChecksParts = {
   readonly log: Log;
   readonly addressOf: (host: HostId) => ParentAddress | undefined;
   readonly proofOf: (content: ContentId, piece: PieceIndex) => PieceProof | undefined;
-  readonly answer: (event: SchedulerEvent) => void;
+  readonly answer: (event: CheckedEvent) => void;
 };
 
 const CONNECT_TIMEOUT_MS = 1_500;

@@ -19,6 +19,7 @@ import { type HostRecord, type Hosts, heldOf } from './hosts.ts';
 import { BEAT_MS, HELLO_TIMEOUT_MS, MAX_INVENTORY, MAX_OPEN_PER_HOST } from './limits.ts';
 import type { SwarmLoop } from './swarm-loop.ts';
 import type { Swarms } from './swarms.ts';
+import type { Traffic } from './traffic.ts';
 
 export type SessionParts = {
   readonly hosts: Hosts;
@@ -26,6 +27,7 @@ export type SessionParts = {
   readonly loop: Pick<SwarmLoop, 'standingOf'>;
   readonly fetches: HostFetches;
   readonly grants: Grants;
+  readonly traffic: Pick<Traffic, 'inlineBytes'>;
   readonly clock: Clock;
   readonly log: Log;
   /** Shown to hosts. */
@@ -231,6 +233,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
     if (entry.fault !== undefined) throw entry.fault;
     const data = Buffer.alloc(length);
     if (length > 0) await entry.stored.read(0, data);
+    this.#parts.traffic.inlineBytes += length;
     this.#reply({
       type: 'opened',
       request: message.request,

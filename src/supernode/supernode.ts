@@ -13,7 +13,7 @@ import { sleep } from '../io/sleep.ts';
 import { systemClock } from '../io/system-clock.ts';
 import { firstAddress, machineName } from '../io/this-host.ts';
 import { letYoungHeapGrow } from '../io/young-heap.ts';
-import type { ContentId } from '../protocol/ids.ts';
+import type { ContentId, HostId } from '../protocol/ids.ts';
 import { type Member, placeText } from '../protocol/member.ts';
 import type { SupernodeMessage } from '../protocol/messages.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
@@ -25,6 +25,7 @@ import { servable } from '../store/serving.ts';
 import { addCluster, shownHealth } from './api/cluster.ts';
 import { addHealth } from './api/health.ts';
 import { addHosts } from './api/hosts.ts';
+import { addMetrics } from './api/metrics.ts';
 import { addPreheats } from './api/preheats.ts';
 import { addTasks } from './api/tasks.ts';
 import { Cache } from './cache/cache.ts';
@@ -50,6 +51,7 @@ import { defaultHome, marksOf, type Settings } from './settings.ts';
 import { SwarmLoop } from './swarm-loop.ts';
 import { Swarms } from './swarms.ts';
 import { startSweeping } from './sweeping.ts';
+import { Traffic } from './traffic.ts';
 import { TrustFile } from './trust-file.ts';
 
 export type RunningSupernode = {
@@ -157,6 +159,7 @@ export async function startSupernode(
           handle: (event) => loop.handle(event),
           remembered: () => scheduler.remember(clock.now(), MAX_WORDS),
         });
+  const traffic = new Traffic();
   cache = new Cache({
     store,
     pool: new BufferPool({ budgetBytes: FILL_BUDGET_BYTES }),
@@ -165,7 +168,7 @@ export async function startSupernode(
     secret: home.secret,
     openSource: async (request) => {
       elsewhere.admit(request);
-      return sources.open({ ...request, stallMs: settings.sourceStallTime });
+      return traffic.counted(sources.open({ ...request, stallMs: settings.sourceStallTime }));
     },
     turn: rates.bytesPerSecond === undefined ? undefined : rates.turns('read'),
     delay: (ms) => sleep(ms),
@@ -190,24 +193,34 @@ export async function startSupernode(
   const alone = (): Member => ({ ...member, state: 'up' });
   addCluster(api.app, { membership: () => membership, alone, redis: redis?.shown });
   addTasks(api.app, { cache, swarms });
-  addHosts(api.app, {
+  const census = {
     hosts,
-    standingOf: (host) => loop.standingOf(host),
+    standingOf: (host: HostId) => loop.standingOf(host),
     isolatedAway: () => scheduler.isolatedAway(clock.now()),
-    isSilent: (host) => watch.isSilent(host),
-    order: (event) => loop.handle(event),
-  });
+    isSilent: (host: HostId) => watch.isSilent(host),
+  };
+  addHosts(api.app, { ...census, order: (event) => loop.handle(event) });
   const contents = cache;
   addContents(api.app, { store, remove: ({ id }) => contents.remove(id) });
   const grants = new Grants(() => randomHex(GRANT_BYTES));
   const fetches = new HostFetches({ hosts, grants, limit: FETCHES_AT_ONCE, silenceMs: FETCH_SILENCE_MS });
   const heat = createPreheats({ hosts, swarms, fetches, clock, random, unique: () => randomHex(8) });
   addPreheats(api.app, heat.preheats);
-  const parts = { hosts, swarms, loop, fetches, grants, clock, log, name: home.id, cluster: () => membership };
+  const parts = { hosts, swarms, loop, fetches, grants, traffic, clock, log, name: home.id, cluster: () => membership };
   const sessions: SessionAcceptor = acceptSessions(api.server, '/v1/session', (session, remote) => {
     if (hosts.count >= MANY_HOSTS) letYoungHeapGrow();
     return new HostConversation(session, remote, parts);
   });
+  addMetrics(api.app, () => ({
+    ...{ ...census, version, traffic, store, cache: contents, tally: watch.tally, preheats: heat.preheats },
+    downloads: () => hosts.downloads,
+    sessions: () => sessions.count,
+    swarms: () => swarms.counts.swarms,
+    sending: () => pieceServer.load,
+    firstPieceBytes: () => firstPieces.bytesSent,
+    members: () => membership?.message.members ?? [alone()],
+    redis: () => membership?.redis,
+  }));
   const sweeping = startSweeping({ cache, swarms, store, clock, log }, settings);
 
   const drain = async (): Promise<void> => {

@@ -58,6 +58,10 @@ export class Preheat {
     };
   }
 
+  get state(): PreheatState {
+    return this.#state;
+  }
+
   get over(): boolean {
     return this.#finishedAt !== undefined;
   }
