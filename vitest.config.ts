@@ -2,7 +2,13 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/support/**/*.test.ts', 'test/chaos/**/*.test.ts'],
+    include: [
+      'src/**/*.test.ts',
+      'console/**/*.test.ts',
+      'scripts/**/*.test.ts',
+      'test/support/**/*.test.ts',
+      'test/chaos/**/*.test.ts',
+    ],
     // Two cores: more workers only take turns.
     maxWorkers: 2,
     // A fresh world per file costs more than all the tests; no test here leaves anything behind for the next file.

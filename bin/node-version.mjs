@@ -54,10 +54,10 @@ function keepCompiled() {
     module.enableCompileCache(join(home, 'dragonfly'));
     saveCompiled();
   }
-  // Node 22 warns that it strips types, at every start.
+  // Node 22 warns that it strips types, at every start; each Node does when the console's are stripped.
   const warn = process.emitWarning;
   process.emitWarning = (warning, ...rest) => {
-    if (!String(warning).startsWith('Type Stripping')) warn.call(process, warning, ...rest);
+    if (!/^(?:Type Stripping|stripTypeScriptTypes)/.test(String(warning))) warn.call(process, warning, ...rest);
   };
 }
 

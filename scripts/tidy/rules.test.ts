@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_LINES, tidy } from './rules.ts';
+import { MAX_CONSOLE_LINES, MAX_LINES, tidy } from './rules.ts';
 import { readSource } from './source-text.ts';
 import { parseWalls } from './walls.ts';
 
@@ -12,6 +12,7 @@ const ARCHITECTURE = `
 | io | base, protocol | any |
 | dfget | base, protocol, io | node:path, node:http; nothing heavy at start |
 | sim | base, scheduler | none except in main.ts |
+| console | protocol (types) | preact, htm |
 `;
 
 function problems(files: Record<string, string>): string[] {
@@ -46,6 +47,15 @@ describe('the import table', () => {
     const text = `import { readFile } from 'node:fs/promises';`;
     expect(problems({ 'src/sim/world.ts': text })).toEqual(['src/sim/world.ts: sim may not import node:fs/promises']);
     expect(problems({ 'src/sim/main.ts': text })).toEqual([]);
+  });
+
+  it('lets the console have types of what it talks about, and nothing else', () => {
+    const found = (text: string) => problems({ 'console/a.ts': text });
+    expect(found(`import type { B } from '../src/protocol/b.ts';\nimport { h } from 'preact';`)).toEqual([]);
+    expect(found(`import { type B } from '../src/protocol/b.ts';`)[0]).toContain('only types of src/protocol/b.ts');
+    expect(found(`import type { B } from '../src/io/b.ts';`)[0]).toContain('console may not import src/io/b.ts');
+    expect(found(`import { readFile } from 'node:fs';`)[0]).toContain('console may not import node:fs');
+    expect(problems({ 'src/io/a.ts': `import { b } from '../../console/b.ts';` })).toHaveLength(1);
   });
 
   it('finds a folder that the table does not know', () => {
@@ -86,6 +96,13 @@ describe('the rest', () => {
   it('a file may have as many lines as the limit and not one more', () => {
     expect(problems({ 'src/io/a.ts': '\n'.repeat(MAX_LINES) })).toEqual([]);
     expect(problems({ 'src/io/a.ts': '\n'.repeat(MAX_LINES + 1) })).toHaveLength(1);
+    expect(problems({ 'console/a.ts': '\n'.repeat(MAX_CONSOLE_LINES + 1) })).toHaveLength(1);
+  });
+
+  it('the console makes no markup of what others say', () => {
+    for (const code of ['a.innerHTML = b;', 'html`<p dangerouslySetInnerHTML=(b) />`', 'eval(b);'])
+      expect(problems({ 'console/a.ts': code })).toHaveLength(1);
+    expect(problems({ 'console/a.ts': '// no innerHTML = here\na.textContent = b;' })).toEqual([]);
   });
 
   it('names of files, types and functions use the words of the glossary', () => {

@@ -1,6 +1,6 @@
 /**
  * The rules of STYLE.md that a scanner can check, beside the import table: pure folders stay pure, files stay short, names
- * use the glossary's words, nothing half-done is left, and dfget stays quick to start.
+ * use the glossary's words, nothing half-done is left, the console makes no markup of strangers' words, and dfget stays quick to start.
  */
 import { checkCycles, loadedAtStart } from './cycles.ts';
 import type { Problem, Tree } from './tree.ts';
@@ -8,6 +8,8 @@ import { isTest } from './tree.ts';
 import { checkWalls, folderOf, parseWalls } from './walls.ts';
 
 export const MAX_LINES = 350;
+/** A part of a page that is longer is two parts. */
+export const MAX_CONSOLE_LINES = 180;
 const PURE = new Set(['base', 'protocol', 'scheduler', 'transfer', 'sim']);
 const PURE_EXCEPT = new Set(['src/base/single-flight.ts', 'src/sim/main.ts']);
 const IMPURE =
@@ -22,6 +24,9 @@ const LEFT_OVER: readonly (readonly [RegExp, string])[] = [
   [/\.(?:only|skip|todo)\s*\(/g, 'a test that is switched off or on by hand'],
   [/\bas any\b|:\s*any\b|<any>/g, 'any'],
 ];
+/** Ways by which a stranger's word could become markup or code in somebody's browser. */
+const MARKUP =
+  /\b(?:dangerouslySetInnerHTML|innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|Function)\b\s*[=(]/g;
 /** Split so that this file does not find itself. */
 const NOTES = new RegExp(
   `\\b(?:${['TO', 'DO|FIX', 'ME|XX', 'X'].join('')})\\b|@ts-(?:ignore|nocheck|expect-error)`,
@@ -52,7 +57,8 @@ function checkPure(tree: Tree): Problem[] {
 function checkLength(tree: Tree): Problem[] {
   return [...tree].flatMap(([path, { text }]) => {
     const lines = text.split('\n').length - 1;
-    return lines > MAX_LINES ? [{ path, text: `${lines} lines; ${MAX_LINES} are the limit: is it two ideas?` }] : [];
+    const most = folderOf(path) === 'console' ? MAX_CONSOLE_LINES : MAX_LINES;
+    return lines > most ? [{ path, text: `${lines} lines; ${most} are the limit: is it two ideas?` }] : [];
   });
 }
 
@@ -77,6 +83,13 @@ function checkLeftOvers(tree: Tree): Problem[] {
   ]);
 }
 
+function checkMarkup(tree: Tree): Problem[] {
+  return [...tree].flatMap(([path, { uncommented }]) => {
+    if (folderOf(path) !== 'console') return [];
+    return [...matches(path, uncommented, MARKUP, 'what others say is text, and stays text')];
+  });
+}
+
 function checkStart(tree: Tree): Problem[] {
   const { files, modules } = loadedAtStart(tree, START);
   const heavy = [...modules].filter((module) => !START_MODULES.has(module));
@@ -97,6 +110,7 @@ export function tidy(tree: Tree, architecture: string): Problem[] {
     ...checkLength(tree),
     ...checkNames(tree),
     ...checkLeftOvers(tree),
+    ...checkMarkup(tree),
     ...checkStart(tree),
   ];
 }

@@ -7,7 +7,7 @@ export type TreeFile = SourceText & { readonly text: string };
 export type Tree = ReadonlyMap<string, TreeFile>;
 export type Problem = { readonly path: string; readonly text: string };
 
-const FOLDERS = ['src', 'scripts', 'test', 'bench'];
+const FOLDERS = ['src', 'console', 'scripts', 'test', 'bench'];
 
 export function isTest(path: string): boolean {
   return /\.(test|suite|fixture)\.ts$/.test(path);

@@ -7,6 +7,8 @@ import { isTest } from './tree.ts';
 
 export type Wall = {
   readonly folders: ReadonlySet<string>;
+  /** Folders of which only types may be imported: nothing of them is left when the program runs. */
+  readonly typesOf: ReadonlySet<string>;
   /** Node modules and packages; 'any' = all. */
   readonly modules: ReadonlySet<string> | 'any';
   /** Files of the folder to which the module list does not apply. */
@@ -28,6 +30,7 @@ export function parseWalls(markdown: string): Map<string, Wall> {
     const [list = '', exception] = modules.replace(/;.*/, '').split(/\s+except in\s+/);
     walls.set(folder, {
       folders: new Set(folders.split(/,\s*/).filter((name) => /^\w+$/.test(name))),
+      typesOf: new Set([...folders.matchAll(/(\w+) \(types\)/g)].map(([, name = '']) => name)),
       modules: list === 'any' ? 'any' : new Set(list === 'none' ? [] : list.split(/,\s*/)),
       except: new Set(exception === undefined ? [] : exception.split(/,\s*/)),
     });
@@ -43,8 +46,10 @@ function packageOf(module: string): string {
     .join('/');
 }
 
+/** The row of the table that a file belongs to; '' = none, as for tests and scripts. */
 export function folderOf(path: string): string {
-  return /^src\/(\w+)\//.exec(path)?.[1] ?? '';
+  const [, folder, page] = /^(?:src\/(\w+)|(console))\//.exec(path) ?? [];
+  return folder ?? page ?? '';
 }
 
 /** Path in the tree that a relative import names. */
@@ -60,12 +65,12 @@ export function checkWalls(tree: Tree, walls: ReadonlyMap<string, Wall>): Proble
     if (folder === '' || isTest(path)) continue;
     const wall = walls.get(folder);
     if (wall === undefined) {
-      problems.push({ path, text: `the folder src/${folder} is not in ARCHITECTURE.md's table` });
+      problems.push({ path, text: `the folder ${folder} is not in ARCHITECTURE.md's table` });
       continue;
     }
-    for (const { module } of source.imports) {
+    for (const { module, kind } of source.imports) {
       const text = module.startsWith('.')
-        ? folderProblem(folder, wall, target(path, module))
+        ? folderProblem(folder, wall, { imported: target(path, module), isType: kind === 'type' })
         : moduleProblem(path, wall, module);
       if (text !== undefined) problems.push({ path, text });
     }
@@ -73,9 +78,12 @@ export function checkWalls(tree: Tree, walls: ReadonlyMap<string, Wall>): Proble
   return problems;
 }
 
-function folderProblem(folder: string, wall: Wall, imported: string): string | undefined {
+type Imported = { readonly imported: string; readonly isType: boolean };
+
+function folderProblem(folder: string, wall: Wall, { imported, isType }: Imported): string | undefined {
   const other = folderOf(imported);
   if (other === folder || wall.folders.has(other)) return undefined;
+  if (wall.typesOf.has(other)) return isType ? undefined : `${folder} may import only types of ${imported}`;
   return `${folder} may not import ${imported}`;
 }
 

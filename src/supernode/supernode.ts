@@ -23,6 +23,7 @@ import { addContents } from '../store/contents-api.ts';
 import { openDiskStore } from '../store/disk-store.ts';
 import { servable } from '../store/serving.ts';
 import { addCluster, shownHealth } from './api/cluster.ts';
+import { addConsole } from './api/console.ts';
 import { addHealth } from './api/health.ts';
 import { addHosts } from './api/hosts.ts';
 import { addMetrics } from './api/metrics.ts';
@@ -221,6 +222,7 @@ export async function startSupernode(
     members: () => membership?.message.members ?? [alone()],
     redis: () => membership?.redis,
   }));
+  addConsole(api.app);
   const sweeping = startSweeping({ cache, swarms, store, clock, log }, settings);
 
   const drain = async (): Promise<void> => {
