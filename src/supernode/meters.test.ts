@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ApiServer } from '../io/api-server.ts';
 import { silentLog } from '../io/log.ts';
@@ -173,6 +174,12 @@ describe('the meters', () => {
     ])
       expect(names).toContain(name);
     expect([...names].filter((name) => /gc_duration|active_handles/.test(name))).toEqual([]);
+  });
+
+  it('are all in the manual', () => {
+    const manual = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
+    const missing = METERS.filter(({ name }) => !manual.includes(`\`${name.replace('dragonfly_supernode_', '')}\``));
+    expect(missing.map(({ name }) => name)).toEqual([]);
   });
 
   it('have names, units and endings as Prometheus wants them', () => {
