@@ -119,10 +119,15 @@ export function setChangeTime(fd: number, seconds: number, path: string): Promis
   );
 }
 
+/** Resolves when what was written before has reached the disk itself. */
+export function syncOpenFile(fd: number, path: string): Promise<void> {
+  return diskCall<void>('sync', path, (done) => fs.fdatasync(fd, (error) => done(error ?? null)));
+}
+
 export async function syncFile(path: string): Promise<void> {
   const fd = await openForRead(path);
   try {
-    await diskCall<void>('sync', path, (done) => fs.fdatasync(fd, (error) => done(error ?? null)));
+    await syncOpenFile(fd, path);
   } finally {
     await closeFile(fd, path);
   }

@@ -44,6 +44,10 @@ export class DownloadHandle implements Download {
     return readInOrder(this.#core, start, end, both);
   }
 
+  async flush(): Promise<void> {
+    await this.#core.content?.flush();
+  }
+
   async handOver(path: string, options: { readonly copy?: boolean; readonly sync?: boolean }): Promise<HandOver> {
     await this.finished;
     const { content } = this.#core;

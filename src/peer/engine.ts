@@ -73,6 +73,8 @@ export interface Download {
    * until the next one is asked for.
    */
   read(start: number, end: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Brings what is here so far to the disk itself, so that a hand-over with `sync` has less to wait for. Fault local-io. */
+  flush(): Promise<void>;
   /** Waits for `finished`, then makes the file appear. */
   handOver(path: string, options: { readonly copy?: boolean; readonly sync?: boolean }): Promise<HandOver>;
   /** This asker is done with it. The last one's release stops a running download; its verified pieces stay. */

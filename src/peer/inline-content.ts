@@ -61,6 +61,8 @@ export class InlineContent implements StoredContent {
     into.set(this.#bytes.subarray(offset, offset + into.length));
   }
 
+  async flush(): Promise<void> {}
+
   async verify(): Promise<void> {}
 
   async handOver(path: string, { sync = false }: { readonly sync?: boolean }): Promise<HandOver> {

@@ -28,6 +28,7 @@ class StandIn {
       finished: finished.promise.then(() => ({ ...counts, content })),
       onProgress: () => () => undefined,
       read: async function* () {},
+      flush: async () => undefined,
       handOver: async () => 'copy',
       release: () => {
         this.running.delete(url);

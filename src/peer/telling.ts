@@ -6,6 +6,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { AgentDownloadRequest, Download, DownloadEvent, Engine } from './engine.ts';
+import { flushAlong } from './flush-along.ts';
 
 /** Downloads of one batch at once: enough to hide every wait, few enough that the first files are soon there. */
 const BATCH_AT_ONCE = 64;
@@ -78,6 +79,7 @@ async function tell(request: AgentDownloadRequest, download: Download, say: Say,
   const unsubscribe = download.onProgress((progress) => {
     if (!say.busy()) say.event({ type: 'progress', ...progress });
   });
+  const stopFlushing = request.sync ? flushAlong(download) : () => undefined;
   try {
     const { content, shape, stale } = await download.opened;
     const warning = stale === undefined ? {} : { stale };
@@ -93,6 +95,7 @@ async function tell(request: AgentDownloadRequest, download: Download, say: Say,
     say.event({ type: 'failed', fault: Fault.of(error).toValue() });
   } finally {
     unsubscribe();
+    stopFlushing();
     download.release();
   }
 }

@@ -9,7 +9,16 @@
  * While our own writes are on their way the times mean nothing, and only the file's identity is compared; a content in
  * that state has not been handed out.
  */
-import { removeFile, rename, type Stamp, setChangeTime, stampAt, stampOf, truncateFile } from '../io/disk.ts';
+import {
+  removeFile,
+  rename,
+  type Stamp,
+  setChangeTime,
+  stampAt,
+  stampOf,
+  syncOpenFile,
+  truncateFile,
+} from '../io/disk.ts';
 import { readAt } from '../io/file-bytes.ts';
 import { copyFile, type HandOverWay, handOverFile, ownMode } from '../io/hand-over.ts';
 import { LazyFile, type OpenFiles } from '../io/open-files.ts';
@@ -92,6 +101,11 @@ export class DataFile {
   /** Cuts or extends (with a hole) to `length`. */
   async resize(length: number): Promise<void> {
     await this.#change((fd) => truncateFile(fd, length, this.#file.path));
+  }
+
+  /** Brings what is written so far to the disk, whoever wrote it. */
+  flush(): Promise<void> {
+    return this.#files.use(this.#file, (fd) => syncOpenFile(fd, this.#file.path));
   }
 
   /** Undefined when the file changed: the caller must verify again. The file must be complete. */

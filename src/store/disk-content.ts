@@ -193,6 +193,10 @@ export class DiskContent implements StoredContent, Tenant {
     });
   }
 
+  flush(): Promise<void> {
+    return this.usage.during(() => this.#data.flush());
+  }
+
   handOver(path: string, options: { readonly copy?: boolean; readonly sync?: boolean }): Promise<HandOver> {
     return this.usage.during(async () => {
       this.usage.touch();

@@ -242,6 +242,8 @@ export class MemoryContent implements StoredContent, Tenant {
     });
   }
 
+  async flush(): Promise<void> {}
+
   async verify(): Promise<void> {
     // Nobody can change memory behind our back.
   }

@@ -200,6 +200,19 @@ export function storeConformance(name: string, open: (options: SuiteOptions) => 
       }
     });
 
+    test('what is written so far can be brought to the disk, which changes nothing', async () => {
+      const bytes = bytesOf(2 * PIECE);
+      const content = await store.create(idOf('a'), shapeOf(bytes.length), META);
+      const [first, second] = [bytes.subarray(0, PIECE), bytes.subarray(PIECE)];
+      await content.put(0, sha256(first), first);
+      await content.flush();
+      await Promise.all([content.put(1, sha256(second), second), content.flush()]);
+      await content.handOver(join(folder, 'out'), { sync: true });
+      await content.flush();
+      expect(await readFile(join(folder, 'out'))).toEqual(bytes);
+      expect(content.complete).toBe(true);
+    });
+
     test('hand-over into a folder that is not there is a local fault', async () => {
       const content = await store.create(idOf('a'), shapeOf(0), META);
       await expect(content.handOver(join(folder, 'no', 'out'), {})).rejects.toMatchObject({ code: 'local-io' });

@@ -79,6 +79,8 @@ export interface StoredContent {
    * from `held` and onLost is told).
    */
   read(offset: number, into: Uint8Array): Promise<void>;
+  /** Brings what is written so far to the disk itself, while more may come. Fault local-io. */
+  flush(): Promise<void>;
   /** Verifies every held piece that this process has neither written nor verified; drops the bad ones. */
   verify(): Promise<void>;
   /**
