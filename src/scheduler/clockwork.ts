@@ -61,16 +61,15 @@ export class Clockwork {
     // A clock that went back must not stop the sweeps.
     if (now - this.#sweptAt < limits.sweepMs && now >= this.#sweptAt) return;
     this.#sweptAt = now;
-    for (const swarm of this.#core.swarms.values()) if (swarm.active) this.#sweep(swarm, now);
+    for (const swarm of this.#core.swarms.active) this.#sweep(swarm, now);
   }
 
   /** Says what is due after an event. */
   speak(now: Millis): void {
     const { swarms, leases, out } = this.#core;
-    let wanting = leases.live > 0 || this.#accusations.open > 0;
-    for (const swarm of swarms.values()) {
+    const wanting = leases.live > 0 || this.#accusations.open > 0 || swarms.active.size > 0;
+    for (const swarm of swarms.active) {
       if (swarm.copies.orphans.size > 0 && swarm.needy > 0) this.#starve(swarm);
-      wanting ||= swarm.active;
     }
     let next = wanting ? now + TICK_MS : Number.POSITIVE_INFINITY;
     // Not at once: a timer that fires a hair too early must not fire for ever.

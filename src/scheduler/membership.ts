@@ -153,8 +153,8 @@ export class Membership {
   #updateActive(swarm: Swarm): void {
     const active = swarm.wanting > 0;
     if (active === swarm.active) return;
-    swarm.active = active;
-    const { swarmsOf } = this.#core;
+    const { swarmsOf, swarms } = this.#core;
+    swarms.setActive(swarm, active);
     for (const peer of swarm.peers()) {
       const host = swarm.hostOf(peer);
       if (!active) swarmsOf.deactivate(host, swarm);

@@ -69,6 +69,18 @@ describe('Scheduler', () => {
     );
   });
 
+  it('looks only at contents of which somebody wants something', () => {
+    const lab = new SchedulerLab(['a']);
+    const { swarms } = lab.scheduler.state;
+    expect([...swarms.active]).toEqual([swarms.get(content)]);
+    lab.runDry();
+    expect([swarms.size, swarms.active.size]).toEqual([1, 0]);
+    lab.join('b');
+    lab.enter('b');
+    lab.send({ type: 'content-closed', content });
+    expect([swarms.size, swarms.active.size]).toEqual([0, 0]);
+  });
+
   it('says starved once when the last holder of wanted pieces goes', () => {
     const lab = new SchedulerLab(['a'], 4);
     const out = lab.send({ type: 'host-left', host: id('seed') });

@@ -8,6 +8,7 @@ export class SwarmTable {
   readonly #byContent = new Map<ContentId, Swarm>();
   readonly #byNumber: (Swarm | undefined)[] = [];
   readonly #free: number[] = [];
+  readonly #active = new Set<Swarm>();
 
   constructor(hosts: HostRows) {
     this.#hosts = hosts;
@@ -19,6 +20,17 @@ export class SwarmTable {
 
   values(): IterableIterator<Swarm> {
     return this.#byContent.values();
+  }
+
+  /** Those in which somebody wants something: few of many, and all that time and every turn have to look at. */
+  get active(): ReadonlySet<Swarm> {
+    return this.#active;
+  }
+
+  setActive(swarm: Swarm, active: boolean): void {
+    swarm.active = active;
+    if (active) this.#active.add(swarm);
+    else this.#active.delete(swarm);
   }
 
   get(content: ContentId): Swarm | undefined {
@@ -39,6 +51,7 @@ export class SwarmTable {
   /** It is not found by its name any more. */
   remove(swarm: Swarm): void {
     this.#byContent.delete(swarm.content);
+    this.#active.delete(swarm);
   }
 
   /** Nothing points to it any more. */

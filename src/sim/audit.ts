@@ -14,6 +14,9 @@ export function auditState(state: Core): string | undefined {
     const problem = auditHost(host, state);
     if (problem !== undefined) return `${host.id}: ${problem}`;
   }
+  const active = [...state.swarms.values()].filter((swarm) => swarm.active);
+  if (active.length !== state.swarms.active.size || !active.every((swarm) => state.swarms.active.has(swarm)))
+    return `${state.swarms.active.size} swarms are looked at, ${active.length} want something`;
   if (!state.ready.empty) return 'the queue was not emptied';
   return undefined;
 }
