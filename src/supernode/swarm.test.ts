@@ -4,6 +4,8 @@ import { bytesOf } from '../store/content.fixture.ts';
 import { cacheLab, filled, specOf } from './cache/cache.fixture.ts';
 import { hostSession } from './host-session.fixture.ts';
 import type { HostRecord } from './hosts.ts';
+import { idOf } from './memory.fixture.ts';
+import { SeedPeer } from './seed-peer.ts';
 import { Swarm } from './swarm.ts';
 
 const URL = 'http://source.example/a';
@@ -31,7 +33,9 @@ async function lab() {
       () => 'there was room',
       ({ code }) => code as string,
     );
-  return { ...base, entry, swarm: new Swarm(entry, 0), more };
+  const loop = { handle: () => undefined, decideNow: () => undefined };
+  const seed = new SeedPeer(entry.shape, { loop, host: idOf('seed'), content: entry.id });
+  return { ...base, entry, swarm: new Swarm(entry, seed, 0), more };
 }
 
 describe('a content that somebody downloads', () => {

@@ -7,18 +7,21 @@ import { pieceSpan } from '../protocol/piece.ts';
 import type { Entry } from './cache/entry.ts';
 import type { HostRecord } from './hosts.ts';
 import type { PieceProof } from './piece-checks.ts';
+import type { SeedPeer } from './seed-peer.ts';
 
 export class Swarm {
   /** Milliseconds of the monotonic clock. */
   usedAt: number;
   /** Not the task's content any more: it ends with its last download. */
   retired = false;
+  readonly seed: SeedPeer;
   readonly #hosts = new Set<HostRecord>();
   #entry: Entry;
   #downloads = 0;
 
-  constructor(entry: Entry, now: number) {
+  constructor(entry: Entry, seed: SeedPeer, now: number) {
     this.#entry = entry;
+    this.seed = seed;
     this.usedAt = now;
   }
 

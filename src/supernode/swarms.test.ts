@@ -3,7 +3,7 @@ import type { TaskSpec } from '../protocol/task.ts';
 import { bytesOf } from '../store/content.fixture.ts';
 import { ScriptedSource, specOf } from './cache/cache.fixture.ts';
 import type { Entry } from './cache/entry.ts';
-import { EXPIRE_MS, SimpleHost, supernodeInMemory } from './memory.fixture.ts';
+import { EXPIRE_MS, idOf, SimpleHost, supernodeInMemory } from './memory.fixture.ts';
 import { sweepMemory } from './sweeping.ts';
 
 const URL = 'http://source.example/a';
@@ -98,6 +98,20 @@ describe('a swarm that nobody uses', () => {
     expect(swarms.counts.swarms).toBe(0);
     loop.close();
   });
+});
+
+test('of a content that goes inside its answer the scheduler never hears, and of a larger one with the first host that joins', async () => {
+  const { source, one, cache, core, opened, loop } = lab();
+  const url = `${URL}/small`;
+  source.serve(url, { bytes: bytesOf(4096), etag: '"s"' });
+  expect(await one.open(specOf(url))).toMatchObject({ type: 'opened', inline: bytesOf(4096).toString('base64') });
+  loop.decideNow();
+  expect([cache.counts.entries, core.swarms.size]).toEqual([1, 0]);
+  const { id: content } = await opened(one, SECRET);
+  loop.decideNow();
+  expect([...core.swarms.values()].map((swarm) => swarm.content)).toEqual([content]);
+  expect(loop.heldBy(idOf('seed'), content)?.count).toBe(1);
+  loop.close();
 });
 
 test('nobody waits for the end of a turn to hear of a content, or of its first piece', async () => {

@@ -2,13 +2,12 @@
  * Where cache, hosts and scheduler meet: what happens to a content or a host becomes events of the scheduler, in one place, so that a
  * host is in a swarm exactly when the scheduler thinks so.
  */
-import { Bitfield } from '../base/bitfield.ts';
+import type { Bitfield } from '../base/bitfield.ts';
 import type { Clock } from '../base/clock.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { Site } from '../protocol/host.ts';
 import type { ContentId, HostId, PieceIndex, TaskId } from '../protocol/ids.ts';
 import type { FailedPiece, HeldPiece, InventoryEntry, PieceWindow, SupernodeMessage } from '../protocol/messages.ts';
-import { pieceCount, pieceSpan } from '../protocol/piece.ts';
 import type { Manifest, TaskSpec } from '../protocol/task.ts';
 import type { Wants } from '../scheduler/events.ts';
 import { AskedManifests } from './asked-manifests.ts';
@@ -19,6 +18,7 @@ import type { Holding } from './cluster/host-tier.ts';
 import { type HostRecord, type Hosts, heldOf, heldWords } from './hosts.ts';
 import type { PieceDigests } from './outbox.ts';
 import type { PieceProof } from './piece-checks.ts';
+import { SeedPeer } from './seed-peer.ts';
 import { Swarm } from './swarm.ts';
 import type { SwarmLoop } from './swarm-loop.ts';
 
@@ -187,41 +187,24 @@ export class Swarms implements CacheEvents {
   // What the cache says.
 
   shaped(entry: Entry): void {
-    const { shape } = entry;
-    const final = shape.length !== null;
-    const pieces = final ? pieceCount(shape) : entry.stored.held.size;
-    this.#shape(entry, pieces, final);
+    const { shape, stored } = entry;
     const known = this.#swarms.get(entry.id);
     if (known !== undefined) {
+      known.seed.shaped(shape, stored.held.size);
       if (known.entry !== entry) known.renew(entry);
       for (const record of known.hosts) record.session.send({ type: 'shape', content: entry.id, shape });
       return;
     }
-    const swarm = new Swarm(entry, this.#parts.clock.now());
+    const { loop, hosts, clock } = this.#parts;
+    const seed = new SeedPeer(shape, { loop, host: hosts.seed.id, content: entry.id });
+    seed.shaped(shape, stored.held.size);
+    const swarm = new Swarm(entry, seed, clock.now());
     this.#swarms.set(entry.id, swarm);
-    this.#parts.loop.handle({
-      type: 'peer-joined',
-      host: this.#parts.hosts.seed.id,
-      content: entry.id,
-      held: new Bitfield(0),
-      wants: 'nothing',
-    });
-    for (const { record, entry: offer } of this.#parts.hosts.offersOfContent(entry.id))
-      this.#holds(record, swarm, offer);
+    for (const { record, entry: offer } of hosts.offersOfContent(entry.id)) this.#holds(record, swarm, offer);
   }
 
   pieceHeld(entry: Entry, piece: PieceIndex): void {
-    if (entry.shape.length === null) this.#shape(entry, piece + 1, false);
-    this.#parts.loop.handle({
-      type: 'piece-held',
-      host: this.#parts.hosts.seed.id,
-      content: entry.id,
-      piece,
-      lease: 0,
-      millis: 0,
-    });
-    // Until then nobody can begin; the turn may bring many more pieces.
-    if (piece === 0) this.#parts.loop.decideNow();
+    this.#swarms.get(entry.id)?.seed.holds(piece);
   }
 
   /** Hosts that have left keep it too: with it a successor needs no source. */
@@ -255,8 +238,8 @@ export class Swarms implements CacheEvents {
 
   /** The cache's own copy turned out to be spoilt there. */
   spoilt(entry: Entry, pieces: readonly PieceIndex[]): void {
-    if (this.#swarms.get(entry.id)?.entry !== entry) return;
-    this.#parts.loop.handle({ type: 'pieces-lost', host: this.#parts.hosts.seed.id, content: entry.id, pieces });
+    const swarm = this.#swarms.get(entry.id);
+    if (swarm?.entry === entry) swarm.seed.lost(pieces);
   }
 
   /** What the child must check pieces against, unless it has the manifest. */
@@ -300,23 +283,11 @@ export class Swarms implements CacheEvents {
     peer: { readonly held: Bitfield; readonly wants: Wants; readonly window?: PieceWindow },
   ): void {
     const { id: content } = swarm.entry;
+    swarm.seed.join();
     swarm.enter(record, peer.wants !== 'nothing');
     // What a child could not check it is not told of: it would have to take the parent's word.
     const held = swarm.entry.provable(peer.held);
     this.#parts.loop.handle({ type: 'peer-joined', host: record.description.id, content, ...peer, held });
-  }
-
-  #shape(entry: Entry, pieces: number, final: boolean): void {
-    const { pieceSize } = entry.shape;
-    const last = final && pieces > 0 ? pieceSpan(entry.shape, pieces - 1) : { start: 0, end: pieceSize };
-    this.#parts.loop.handle({
-      type: 'content-shaped',
-      content: entry.id,
-      pieceSize,
-      pieces,
-      lastPieceSize: last.end - last.start,
-      final,
-    });
   }
 
   /** Contents that nobody downloads, and that were not asked for since `before`. */
@@ -345,6 +316,6 @@ export class Swarms implements CacheEvents {
       if (held === undefined || held.count === 0 || entry.shape.length === null) continue;
       hosts.offer(record, { content: entry.id, shape: entry.shape, held: heldWords(held), hasManifest });
     }
-    loop.handle({ type: 'content-closed', content: entry.id });
+    swarm.seed.close();
   }
 }
