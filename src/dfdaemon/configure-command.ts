@@ -4,18 +4,9 @@
  */
 import { join } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
-import {
-  kindOf,
-  listFolder,
-  makeFolder,
-  readSmall,
-  realPathOf,
-  removeFile,
-  saveAtomically,
-  stampAt,
-  unless,
-} from '../io/disk.ts';
+import { kindOf, listFolder, makeFolder, readSmall, realPathOf, removeFile, stampAt, unless } from '../io/disk.ts';
 import { type FlagTable, flagHelp, parseFlags } from '../io/flags.ts';
+import { saveAtomically } from '../io/whole-file.ts';
 import { Fault } from '../protocol/faults.ts';
 import { ENGINES } from './configure/engines.ts';
 import type { Edit, Engine, Files, Look, Plan, Registry } from './configure/plan.ts';

@@ -13,14 +13,11 @@ import {
   freeSpace,
   kindOf,
   listFolder,
-  loadJson,
   openForRead,
   openForUpdate,
   readSmall,
   removeFile,
   removeTree,
-  saveAtomically,
-  saveJson,
   stampAt,
   stampOf,
 } from './disk.ts';
@@ -73,17 +70,6 @@ test('what is not there is undefined, empty or removed already', async () => {
   await removeFile(at('no'));
   await removeTree(at('no'));
   await expect(openForRead(at('no'))).rejects.toMatchObject({ code: 'local-io' });
-});
-
-test('a save replaces the whole file or leaves the old one, and nothing beside it', async () => {
-  await saveJson(at('a'), { a: 1 });
-  await saveJson(at('a'), { a: 2 });
-  expect(await loadJson(at('a'))).toEqual({ a: 2 });
-  await mkdir(at('dir'));
-  await expect(saveAtomically(at('dir'), 'x')).rejects.toMatchObject({ code: 'local-io' });
-  expect((await readdir(folder)).toSorted()).toEqual(['a', 'dir']);
-  await writeFile(at('a'), '{"a":');
-  expect(await loadJson(at('a'))).toBeUndefined();
 });
 
 test('the disk has some space and the machine was started once', async () => {

@@ -1,5 +1,5 @@
 /**
- * The door to the disk: opening, looking, atomic saves, free space; `file-bytes.ts` reads and writes. Every error leaves as a Fault with one
+ * The door to the disk: opening, looking, renaming, free space; `file-bytes.ts` reads and writes, `whole-file.ts` saves. Every error leaves as a Fault with one
  * line that says what to do, so that nobody above knows errno; who must tell two errors apart asks `errnoOf`.
  *
  * The calls are Node's callback functions, wrapped once: FileHandle costs an object and two promises more per call.
@@ -95,6 +95,13 @@ export async function unless<T, U>(errno: string, instead: U, work: Promise<T>):
   }
 }
 
+export type Fresh = { readonly mode: number; readonly exclusive: boolean; readonly named: string };
+
+/** For writing, empty; `exclusive` = fails when it is there, `named` = what faults call it. */
+export function openFresh(path: string, { mode, exclusive, named }: Fresh): Promise<number> {
+  return diskCall('write', named, (done) => fs.open(path, exclusive ? 'wx' : 'w', mode, done));
+}
+
 /** For reading and writing; made when it is not there. */
 export function openForUpdate(path: string): Promise<number> {
   return diskCall('open', path, (done) => fs.open(path, O_RDWR | O_CREAT, FILE_MODE, done));
@@ -106,6 +113,20 @@ export function openForRead(path: string): Promise<number> {
 
 export function closeFile(fd: number, path: string): Promise<void> {
   return diskCall<void>('close', path, (done) => fs.close(fd, (error) => done(error ?? null)));
+}
+
+/** Of a file that has its name: nothing is deleted by it, so it is short. */
+export function closeNamed(fd: number, path: string): Promise<void> {
+  return diskCall<void>(
+    'close',
+    path,
+    (done) => fs.close(fd, (error) => done(error ?? null)),
+    () => fs.closeSync(fd),
+  );
+}
+
+export function setMode(path: string, mode: number): Promise<void> {
+  return diskCall<void>('set the mode of', path, (done) => fs.chmod(path, mode, (error) => done(error)));
 }
 
 export function truncateFile(fd: number, length: number, path: string): Promise<void> {
@@ -161,7 +182,12 @@ export type FileKind = 'file' | 'folder' | 'link' | 'other';
 
 /** What stands under this name itself (a symbolic link is not followed); undefined when nothing does. */
 export async function kindOf(path: string): Promise<FileKind | undefined> {
-  const stat = diskCall<fs.Stats>('look at', path, (done) => fs.lstat(path, done));
+  const stat = diskCall<fs.Stats | undefined>(
+    'look at',
+    path,
+    (done) => fs.lstat(path, done),
+    () => fs.lstatSync(path, { throwIfNoEntry: false }),
+  );
   const found = await unless('ENOENT', undefined, stat);
   if (found === undefined) return undefined;
   if (found.isFile()) return 'file';
@@ -246,36 +272,6 @@ export function readSmall(path: string): Promise<Buffer | undefined> {
     undefined,
     diskCall<Buffer>('read', path, (done) => fs.readFile(path, done)),
   );
-}
-
-/**
- * All or nothing for a reader and for a killed process; nothing is promised for a power cut. Two saves of one path must
- * not run at the same time. The bytes go to `path.new` first. With a `mode` the file has exactly that one from its first
- * byte on, whatever stood at `path.new` before.
- */
-export async function saveAtomically(path: string, data: string | Uint8Array, mode?: number): Promise<void> {
-  const fresh = `${path}.new`;
-  try {
-    if (mode === undefined) await writeWhole(fresh, data, { mode: FILE_MODE });
-    else {
-      await removeFile(fresh);
-      await writeWhole(fresh, data, { mode, flag: 'wx' });
-      await diskCall<void>('set the mode of', path, (done) => fs.chmod(fresh, mode, (error) => done(error)));
-    }
-    await rename(fresh, path);
-  } catch (error) {
-    // A half of it would only take the space that is short; the first error is the one to tell.
-    await removeFile(fresh).catch(() => undefined);
-    throw error;
-  }
-}
-
-function writeWhole(path: string, data: string | Uint8Array, options: { mode: number; flag?: string }): Promise<void> {
-  return diskCall<void>('write', path, (done) => fs.writeFile(path, data, options, (error) => done(error)));
-}
-
-export function saveJson(path: string, value: unknown): Promise<void> {
-  return saveAtomically(path, `${JSON.stringify(value)}\n`);
 }
 
 /** Undefined when it is not there or no JSON. */

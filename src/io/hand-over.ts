@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Fault } from '../protocol/faults.ts';
 import { diskCall, errnoOf, kindOf, removeFile, rename, type Stamp, stampAt, syncFile } from './disk.ts';
+import { writeWhole } from './whole-file.ts';
 
 const { COPYFILE_EXCL, COPYFILE_FICLONE, COPYFILE_FICLONE_FORCE } = fs.constants;
 const OUTPUT_MODE = 0o644;
@@ -58,9 +59,7 @@ export async function handOverBytes(bytes: Uint8Array, to: string, sync: boolean
   await checkPlace(to);
   const fresh = freshName(to);
   try {
-    await diskCall<void>('write', to, (done) =>
-      fs.writeFile(fresh, bytes, { mode: OUTPUT_MODE, flag: 'wx', flush: sync }, (error) => done(error)),
-    );
+    await writeWhole(fresh, bytes, { mode: OUTPUT_MODE, exclusive: true, sync, named: to });
     await rename(fresh, to);
   } catch (error) {
     // The first error is the one to tell; a leftover is only untidy.

@@ -4,7 +4,7 @@
  * hold one file while asking for another.
  */
 import { assert } from '../base/assert.ts';
-import { closeFile, openForUpdate } from './disk.ts';
+import { closeFile, closeNamed, openForUpdate } from './disk.ts';
 
 type Handle = { readonly fd: number; readonly file: LazyFile; users: number };
 
@@ -119,8 +119,11 @@ export class OpenFiles {
 
   /** A failed close is told and costs nobody else: what was written through it has been answered before. */
   #close(handle: Handle): Promise<void> {
-    if (handle.file.handle === handle) handle.file.handle = undefined;
-    const closing = closeFile(handle.fd, handle.file.path)
+    const { fd, file } = handle;
+    const current = file.handle === handle;
+    if (current) file.handle = undefined;
+    // One that was forgotten may have no name any more, and be deleted by this.
+    const closing = (current ? closeNamed : closeFile)(fd, file.path)
       .catch(this.#onCloseError)
       .then(() => {
         this.#closing.delete(closing);

@@ -1,7 +1,8 @@
 /** The agent's folder: what lies where in it, and the host's id, which is made once and kept. */
 import { join } from 'node:path';
-import { loadJson, makeFolder, saveJson } from '../io/disk.ts';
+import { loadJson, makeFolder } from '../io/disk.ts';
 import { newHostId } from '../io/this-host.ts';
+import { saveJson } from '../io/whole-file.ts';
 import { type HostId, parseHostId } from '../protocol/ids.ts';
 
 export type Home = {

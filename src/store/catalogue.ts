@@ -11,18 +11,10 @@
  *     root/trash/                           contents on their way out
  */
 import { join } from 'node:path';
-import {
-  listFolder,
-  loadJson,
-  makeFolder,
-  makeNewFolder,
-  readSmall,
-  removeTree,
-  saveAtomically,
-  truncateFile,
-} from '../io/disk.ts';
+import { listFolder, loadJson, makeFolder, makeNewFolder, readSmall, removeTree, truncateFile } from '../io/disk.ts';
 import { randomHex } from '../io/hash.ts';
 import { LazyFile } from '../io/open-files.ts';
+import { saveAtomically } from '../io/whole-file.ts';
 import { Fault } from '../protocol/faults.ts';
 import { type ContentId, parseContentId } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';

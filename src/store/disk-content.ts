@@ -6,8 +6,8 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import type { Bitfield } from '../base/bitfield.ts';
-import { saveJson } from '../io/disk.ts';
 import { nextTurn } from '../io/turn.ts';
+import { saveJson, saveNewJson } from '../io/whole-file.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ContentId, PieceIndex } from '../protocol/ids.ts';
 import type { ContentShape } from '../protocol/piece.ts';
@@ -113,7 +113,7 @@ export class DiskContent implements StoredContent, Tenant {
 
   /** Once, for a new content: `work` makes the folder and the journal. The meta follows. */
   make(work: () => Promise<void>): void {
-    this.#making = new Making(() => work().then(() => this.#saveMeta()));
+    this.#making = new Making(() => work().then(() => this.#saveMeta(saveNewJson)));
     this.made.catch((error: unknown) => this.usage.spoil(Fault.of(error, 'local-io')));
   }
 
@@ -244,11 +244,11 @@ export class DiskContent implements StoredContent, Tenant {
     });
   }
 
-  #saveMeta(): Promise<void> {
+  #saveMeta(save = saveJson): Promise<void> {
     const run = this.#saving.then(async () => {
       const usedAt = this.usedAt;
       const meta = this.#meta;
-      await saveJson(join(this.#folder, META_NAME), { ...meta, usedAt });
+      await save(join(this.#folder, META_NAME), { ...meta, usedAt });
       this.#savedMeta = JSON.stringify(meta);
       this.#savedUse = usedAt;
     });

@@ -4,9 +4,9 @@
  * where it was, so the next one covers the torn rest. Records of concurrent appends share one write.
  */
 
-import { saveAtomically } from '../io/disk.ts';
 import { writeAt } from '../io/file-bytes.ts';
 import { LazyFile, type OpenFiles } from '../io/open-files.ts';
+import { saveAtomically } from '../io/whole-file.ts';
 import { encodeHeader, encodeRecord, type JournalHeader, type JournalRecord } from './journal-format.ts';
 
 type Waiting = {

@@ -5,7 +5,7 @@
 import { assert } from '../base/assert.ts';
 import type { Bitfield } from '../base/bitfield.ts';
 import type { Clock } from '../base/clock.ts';
-import { saveAtomically } from '../io/disk.ts';
+import { saveAtomically } from '../io/whole-file.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ContentId, PieceIndex, TaskId } from '../protocol/ids.ts';
 import { type ContentShape, piecesOf } from '../protocol/piece.ts';

@@ -3,8 +3,9 @@
  * A file that is broken or of another kind is as good as none: then hosts begin with a clean slate, as they did before.
  */
 import type { Clock } from '../base/clock.ts';
-import { loadJson, saveJson } from '../io/disk.ts';
+import { loadJson } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
+import { saveJson } from '../io/whole-file.ts';
 import { amount, fields, flag, list, optionalText, text, whole } from '../protocol/check.ts';
 import { checkContent, checkHostId } from '../protocol/shapes.ts';
 import type { RememberedHost } from '../scheduler/trust-memory.ts';

@@ -7,9 +7,10 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { Clock } from '../../base/clock.ts';
-import { makeFolder, readSmall, saveAtomically } from '../../io/disk.ts';
+import { makeFolder, readSmall } from '../../io/disk.ts';
 import { systemClock } from '../../io/system-clock.ts';
 import { hostName } from '../../io/this-host.ts';
+import { saveAtomically } from '../../io/whole-file.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { keyPem, newKeyPair, type Signer, signerOf, writeAuthority } from './x509.ts';
 
