@@ -21,7 +21,7 @@ import { Entry, type Opened } from './entry.ts';
 import type { CacheEvents } from './events.ts';
 import { askerKey, Failures } from './failures.ts';
 import type { BodyAnswer } from './fill.ts';
-import { fillEntry } from './filling.ts';
+import { type Filled, fillEntry } from './filling.ts';
 import { freshness, usableStale } from './freshness.ts';
 import { findKnown, type KnownParts, knownOnDisk, type Part, sealed, shownUrl } from './known.ts';
 import { type PullPlan, pull } from './pull.ts';
@@ -268,7 +268,7 @@ export class Cache {
     const { stored } = entry;
     stored.acquire();
     try {
-      const digest = await fillEntry(entry, answer, {
+      const filled = await fillEntry(entry, answer, {
         ...this.#parts,
         ask: (spec, more) => this.#asking.ask(spec, more),
         signal: this.#stop.signal,
@@ -278,7 +278,7 @@ export class Cache {
           return this.#pull(entry, { pieces, graceMs, ...(which === 'all' ? {} : lent) });
         },
       });
-      await this.#complete(entry, digest);
+      await this.#complete(entry, filled);
     } catch (error) {
       await this.#break(entry, Fault.of(error));
     } finally {
@@ -286,9 +286,10 @@ export class Cache {
     }
   }
 
-  async #complete(entry: Entry, digest: string | undefined): Promise<void> {
+  async #complete(entry: Entry, { digest, written }: Filled): Promise<void> {
     const manifest = sealed(this.#parts, entry, digest);
-    await entry.stored.annotate({ manifest });
+    // Said while the pieces are on their way to the disk: a small content's files are made with it, and need not be written twice.
+    await Promise.all([entry.stored.annotate({ manifest }), written()]);
     entry.settle({ manifest });
     this.#failures.forget(entry.task, entry.spec);
     this.#parts.events.completed(entry);

@@ -36,7 +36,7 @@ function failing(shape: StoredContent['shape'], more: Partial<StoredContent>, di
       ...{ type: 'body', start: 0, length: shape.length, facts: { ranges: true }, freshForMs: null },
       body: new IteratedBytes(parts(bytesOf(bytes))),
     } satisfies BodyAnswer);
-  return { pool, run };
+  return { pool, fill, run };
 }
 
 const FULL = () => Promise.reject(new Fault('no-space', 'the disk is full'));
@@ -58,4 +58,13 @@ test('that all of it is wrong is said before the disk has taken it', async () =>
   const shape = { length: 2 * PIECE, pieceSize: PIECE };
   const { run } = failing(shape, { put: () => new Promise(() => undefined) }, named);
   await expect(run(2 * PIECE)).rejects.toMatchObject({ code: 'digest-mismatch' });
+});
+
+test('that all digests are known is said before the disk has taken the pieces, and of the disk when it has', async () => {
+  const disk = Promise.withResolvers<void>();
+  const { fill, run } = failing({ length: PIECE, pieceSize: PIECE }, { put: () => disk.promise });
+  await run(PIECE);
+  const written = fill.written();
+  disk.reject(new Fault('no-space', 'the disk is full'));
+  await expect(written).rejects.toMatchObject({ code: 'no-space' });
 });

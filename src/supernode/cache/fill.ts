@@ -62,7 +62,10 @@ export class Fill {
     this.#expected = told.digest;
   }
 
-  /** Resolves with the shape and the whole digest, where one was asked for. Faults of the source, the store, and digest-mismatch. */
+  /**
+   * Resolves with the shape and the whole digest, where one was asked for, when all digests are known; `written` tells of the disk. Faults of
+   * the source, the store, and digest-mismatch.
+   */
   async run(first: BodyAnswer): Promise<{ readonly shape: ContentShape; readonly digest?: Digest }> {
     let answer: BodyAnswer | undefined = first;
     let failures = 0;
@@ -87,8 +90,14 @@ export class Fill {
     if (this.#expected !== undefined && digest !== this.#expected) {
       throw new Fault('digest-mismatch', `the source's content has ${digest}, not ${this.#expected}`);
     }
-    await this.#settle();
+    if (this.#writeFault !== undefined) throw this.#writeFault;
     return digest === undefined ? { shape } : { shape, digest };
+  }
+
+  /** Resolves when all pieces so far are on the disk. Rejects with the first fault of the store. */
+  async written(): Promise<void> {
+    await Promise.all(this.#writes);
+    if (this.#writeFault !== undefined) throw this.#writeFault;
   }
 
   /** Without ranges, or a validator that guards them, a second read starts at the first byte again. */
@@ -191,7 +200,7 @@ export class Fill {
   async #prepare(piece: number, length: number): Promise<void> {
     const { shape } = this.#content;
     if (shape.length === null && length < shape.pieceSize) {
-      await this.#settle();
+      await this.written();
       await this.#content.reshape({ length: piece * shape.pieceSize + length, pieceSize: shape.pieceSize });
       this.#onLength();
     }
@@ -212,11 +221,6 @@ export class Fill {
     return size >= FILL_QUEUE_PIECES && size * this.#content.shape.pieceSize >= FILL_QUEUE_BYTES;
   }
 
-  async #settle(): Promise<void> {
-    await Promise.all(this.#writes);
-    if (this.#writeFault !== undefined) throw this.#writeFault;
-  }
-
   #newBuilder(): DigestBuilder | undefined {
     const algorithm = this.#expected === undefined ? undefined : digestAlgorithmOf(this.#expected);
     return algorithm === undefined ? undefined : new DigestBuilder(algorithm);
@@ -225,7 +229,7 @@ export class Fill {
   /** The whole digest over pieces that are held already and are not read again. */
   async #rehash(from: number, to: number): Promise<void> {
     if (this.#expected === undefined) return;
-    await this.#settle();
+    await this.written();
     this.#whole = this.#newBuilder();
     const { pieceSize } = this.#content.shape;
     for (let piece = from; piece < to; piece++) {

@@ -27,8 +27,15 @@ export type FillingParts = Omit<FillParts, 'reopen'> & {
   readonly bring: (pieces: readonly PieceIndex[], which: 'all' | 'no host has') => Promise<void>;
 };
 
-/** Resolves with the digest of the whole, where one was asked for; all pieces are held then. Faults as of Fill and pull. */
-export async function fillEntry(entry: Entry, answer: BodyAnswer, parts: FillingParts): Promise<Digest | undefined> {
+export type Filled = {
+  /** Of the whole, where one was asked for. */
+  readonly digest: Digest | undefined;
+  /** Resolves when all pieces are on the disk. Rejects with a fault of the store. */
+  readonly written: () => Promise<void>;
+};
+
+/** Resolves when the digests of all pieces are known, and are right. Faults as of Fill and pull. */
+export async function fillEntry(entry: Entry, answer: BodyAnswer, parts: FillingParts): Promise<Filled> {
   const { stored, facts, spec } = entry;
   const { ask, events } = parts;
   const lacking = lackingBefore(stored, answer.start);
@@ -65,11 +72,13 @@ export async function fillEntry(entry: Entry, answer: BodyAnswer, parts: Filling
   if (brought.status === 'rejected') throw brought.reason;
   if (begun) await parts.bring(lacking, 'all');
   const { shape, digest } = filled.value;
+  const written = () => fill.written();
   if (stored.shape.length === null) {
+    await written();
     await stored.reshape(shape);
     events.shaped(entry);
   }
-  return begun ? await checkWhole(stored, spec.digest, parts) : digest;
+  return { digest: begun ? await checkWhole(stored, spec.digest, parts) : digest, written };
 }
 
 function isLast(shape: ContentShape, piece: PieceIndex): boolean {

@@ -3,6 +3,7 @@
  * told of, those that only hosts or the store behind hold any more.
  */
 import { SHA256_BYTES, signManifest, verifyManifest } from '../../io/hash.ts';
+import { Fault } from '../../protocol/faults.ts';
 import { type ContentId, type TaskId, taskOf } from '../../protocol/ids.ts';
 import { type ContentShape, pieceCount } from '../../protocol/piece.ts';
 import type { Digest, Manifest, SourceFacts, TaskSpec } from '../../protocol/task.ts';
@@ -145,11 +146,15 @@ function longer(begun: Part, own: Part | undefined): Part {
   return own?.id === begun.id && own.start >= begun.start ? own : begun;
 }
 
-/** All pieces are known: what their digests are, signed. */
+/** All pieces are known: what their digests are, signed. Fault local-io when one of them has just turned out not to be kept. */
 export function sealed({ secret }: Pick<KnownParts, 'secret'>, entry: Entry, digest: Digest | undefined): Manifest {
   const { stored, facts, id } = entry;
   const digests = Buffer.alloc(pieceCount(stored.shape) * 32);
-  for (let piece = 0; piece * 32 < digests.length; piece++) digests.set(stored.digestOf(piece) ?? [], piece * 32);
+  for (let piece = 0; piece * 32 < digests.length; piece++) {
+    const known = stored.digestOf(piece);
+    if (known === undefined) throw new Fault('local-io', `piece ${piece} of ${id} could not be kept; see the log`);
+    digests.set(known, piece * 32);
+  }
   return signManifest(secret, {
     content: id,
     shape: stored.shape,
