@@ -93,6 +93,15 @@ http { log_format reads '$request_method $uri $body_bytes_sent'; access_log ${th
     }
   }
 
+  /** The supernode drops its copy of this source: whoever asks next gets it from the hosts that hold it. */
+  async drop(url: string): Promise<void> {
+    const tasks = `http://127.0.0.1:${this.#control}/v1/tasks`;
+    const listed = (await (await fetch(tasks)).json()) as { tasks: { url: string; task: string }[] };
+    const task = listed.tasks.find((each) => each.url === url)?.task;
+    const answer = await fetch(`${tasks}/${task}`, { method: 'DELETE' });
+    if (!answer.ok) throw new Error(`the supernode answered ${answer.status} to the removal of ${url}`);
+  }
+
   get control(): number {
     return this.#control;
   }
