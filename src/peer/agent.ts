@@ -253,7 +253,7 @@ class HostEngine implements AgentEngine {
       if (left > 0) this.#askers.set(core, left);
       else {
         this.#askers.delete(core);
-        core.stop(new Fault('cancelled', 'nobody wants it any more'));
+        if (!core.over) core.stop(new Fault('cancelled', 'nobody wants it any more'));
         core.letGo();
       }
     });

@@ -4,6 +4,7 @@ import type { TaskId } from '../protocol/ids.ts';
 import type { HandOver } from '../store/store.ts';
 import type { DownloadCore } from './download.ts';
 import type { Download, DownloadProgress, DownloadResult, OpenedContent } from './engine.ts';
+import { GIVEN_UP } from './given-up.ts';
 import { readInOrder } from './read-in-order.ts';
 
 export class DownloadHandle implements Download {
@@ -57,9 +58,10 @@ export class DownloadHandle implements Download {
 
   release(): void {
     if (this.#stop.signal.aborted) return;
-    this.#stop.abort();
+    this.#stop.abort(GIVEN_UP);
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
-    this.#released.reject(new Fault('cancelled', 'the download was given up'));
+    // Of one that is over he has his answer.
+    if (!this.#core.over) this.#released.reject(new Fault('cancelled', 'the download was given up'));
     this.#onRelease();
   }
 }

@@ -81,11 +81,11 @@ export class Supernodes {
    */
   async pick(task: TaskId, nodes: readonly string[], except: ReadonlySet<string> = new Set()): Promise<SupernodeLink> {
     const roster = await this.#rosterOf(nodes);
-    let fault = new Fault('supernode-unreachable', 'no supernode is configured');
+    let fault: Fault | undefined;
     const failed = new Set(except);
     for (;;) {
       const link = this.#next(roster, task, failed);
-      if (link === undefined) throw fault;
+      if (link === undefined) throw fault ?? new Fault('supernode-unreachable', 'no supernode is configured');
       try {
         await link.whenUp();
         // What it said of the members may have put another one first.

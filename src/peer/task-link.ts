@@ -11,6 +11,7 @@ import type { StoredContent } from '../store/store.ts';
 import type { AssignedPiece, TransferCommand, TransferEvent } from '../transfer/events.ts';
 import { refusalOf } from '../transfer/refusal.ts';
 import { type GivenPiece, GivenPieces } from './given-pieces.ts';
+import { GIVEN_UP } from './given-up.ts';
 import { inventoryEntry } from './inventory.ts';
 import type { OpenedMessage } from './place.ts';
 import { ReportQueue } from './report-queue.ts';
@@ -133,7 +134,7 @@ export class TaskLink implements LinkUser {
     this.#reports.flush();
     this.#unlisten();
     clearTimeout(this.#moving);
-    this.#closing.abort();
+    this.#closing.abort(GIVEN_UP);
     this.#inbox = [];
     this.#link?.detach(this);
     this.#link = undefined;
