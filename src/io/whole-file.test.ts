@@ -1,7 +1,8 @@
+import fs from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { loadJson } from './disk.ts';
 import { saveAtomically, saveJson, saveNewJson, writeWhole } from './whole-file.ts';
 
@@ -23,6 +24,15 @@ test('a file is written whole, whatever stood there', async () => {
   await saveNewJson(at('c'), { c: 1 });
   expect(await loadJson(at('c'))).toEqual({ c: 1 });
   expect((await readdir(folder)).toSorted()).toEqual(['a', 'b', 'c']);
+});
+
+test('what is to outlive a power cut is synced before its name is anybody’s', async () => {
+  const sync = vi.spyOn(fs, 'fdatasync');
+  onTestFinished(() => void vi.restoreAllMocks());
+  await writeWhole(at('a'), 'text');
+  expect(sync).not.toHaveBeenCalled();
+  await writeWhole(at('b'), 'text', { sync: true });
+  expect(sync).toHaveBeenCalledTimes(1);
 });
 
 test('what must be new is, and a fault names what the asker knows', async () => {

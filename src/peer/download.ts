@@ -55,8 +55,10 @@ export class DownloadCore {
     this.#whole = request.only === undefined;
     this.#readers = new Readers(() => this.#whole, request.inOrder);
     const { spec, nodes, grant } = request;
-    const { watch, clock, store, supernodes } = parts;
-    const place = new Place({ store, watch, unique: () => randomHex(16), wall: () => clock.wall() }, task, spec);
+    const { watch, clock, store, supernodes, log } = parts;
+    const onUnkept = (error: unknown) => log.warn({ error, task }, 'what is known of a content could not be kept');
+    const unique = () => randomHex(16);
+    const place = new Place({ store, watch, unique, onUnkept, wall: () => clock.wall() }, task, spec);
     this.#place = place;
     this.#transfer = transferFor(parts, request, place);
     const dispatch = (event: TransferEvent) => this.#dispatch(event);
@@ -280,9 +282,7 @@ export class DownloadCore {
       this.#parts.log.warn({ error, content: content.id }, 'a manifest of no use');
       return;
     }
-    content.annotate({ manifest }).catch((error: unknown) => {
-      this.#parts.log.warn({ error, content: content.id }, 'the manifest could not be kept');
-    });
+    void this.#place.note({ manifest });
     this.#dispatch({ type: 'manifest-known' });
   }
 

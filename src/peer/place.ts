@@ -24,6 +24,8 @@ export type PlaceParts = {
   readonly wall: () => number;
   /** A name that no other content has: of [0-9a-z], at most 32. */
   readonly unique: () => string;
+  /** What `note` was told could not be kept: it is of use the next time, and no reason to fail now. */
+  readonly onUnkept: (error: unknown) => void;
 };
 
 export class Place {
@@ -80,11 +82,7 @@ export class Place {
     await this.reshape(shape);
     const known = manifest ?? this.#content?.meta.manifest;
     if (known !== undefined) this.#proofs.learn(known);
-    await this.#content?.annotate({
-      facts,
-      checkedAt,
-      ...(manifest === undefined ? {} : { manifest }),
-    });
+    await this.note({ facts, checkedAt, ...(manifest === undefined ? {} : { manifest }) });
     this.#said = stale === undefined ? {} : { stale };
     return fresh;
   }
@@ -116,6 +114,11 @@ export class Place {
     if (this.#content?.shape.length === null && shape.length !== null) await this.#content.reshape(shape);
   }
 
+  /** Keeps what is known of the content at hand besides its bytes. */
+  async note(change: Partial<ContentMeta>): Promise<void> {
+    await this.#content?.annotate(change).catch(this.#parts.onUnkept);
+  }
+
   /** Not this content any more, and it is of no use to anybody. */
   async forget(): Promise<void> {
     const content = this.#content ?? this.prior();
@@ -134,7 +137,7 @@ export class Place {
     const content = found.complete ? found : await this.#reserved(found);
     if (content !== this.#content) this.#take(content);
     if (content.meta.manifest !== undefined) this.#proofs.learn(content.meta.manifest);
-    await content.annotate({ checkedAt: this.#parts.wall() });
+    await this.note({ checkedAt: this.#parts.wall() });
     return content;
   }
 

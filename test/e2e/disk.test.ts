@@ -75,8 +75,8 @@ describe.skipIf(!canMount())('a disk (needs root and mount)', () => {
 
 describe('a disk that breaks (EIO on every write)', () => {
   it('ends the download with the cause; the agent lives, and what it held before is right and is given', async () => {
-    const agent = await lab.faultyAgent('eio', '127.0.0.5', supernode.node);
-    setFault(agent.faultFile, undefined);
+    // It starts on a sound one: without its own name on the disk no agent would.
+    const agent = await lab.faultyAgent(undefined, '127.0.0.5', supernode.node);
     const before = new Sample(3 * MIB, 4);
     const held = source.serve('before.bin', before);
     expect(await download(lab, agent, held, lab.path('before'))).toMatchObject({ code: 0 });

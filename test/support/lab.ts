@@ -82,8 +82,8 @@ export class Lab {
     return this.restart(this.#agentAt(ip, node, args));
   }
 
-  /** An agent that misbehaves, as `setFault` on its `faultFile` says from now on. */
-  async faultyAgent(fault: TestFault, ip: string, node: string, ...args: string[]): Promise<FaultyAgent> {
+  /** An agent that misbehaves (undefined = not yet), as `setFault` on its `faultFile` says from now on. */
+  async faultyAgent(fault: TestFault | undefined, ip: string, node: string, ...args: string[]): Promise<FaultyAgent> {
     const faultFile = this.path(`${ip}.fault`);
     setFault(faultFile, fault);
     return { ...(await this.restart(this.#agentAt(ip, node, args), faultyBuild(faultFile))), faultFile };
