@@ -30,6 +30,8 @@ class Watch {
       }
     };
     this.#run = look();
+    // A section that fails ends the process before its watch: the failure is what is to be told.
+    this.#run.catch(() => undefined);
   }
 
   /** Looks at the time in which bytes flowed, `rate` in bytes per second. */
