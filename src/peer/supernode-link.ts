@@ -6,6 +6,7 @@ import { type Backoff, backoffMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../io/log.ts';
 import { connectSession, type Session } from '../io/session.ts';
+import { sleep } from '../io/sleep.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { HostDescription } from '../protocol/host.ts';
 import type { ContentId } from '../protocol/ids.ts';
@@ -44,7 +45,7 @@ export type LinkOptions = {
 
 type OpenMessage = Extract<HostMessage, { type: 'open' }>;
 
-/** Having failed this short ago, it is not tried again for one more asker. Milliseconds. */
+/** Having failed this short ago, it is not tried again at once: many may ask for one that is away. Milliseconds. */
 const FRESH_FAILURE_MS = 250;
 /** So many attempts before the pauses between them double: with 200 ms it is tried three to five times a second for ten seconds. */
 const ATTEMPTS_PER_STEP = 24;
@@ -68,6 +69,7 @@ export class SupernodeLink {
   #view: View | undefined;
   #failures = 0;
   #failedAt = Number.NEGATIVE_INFINITY;
+  #beganAt = 0;
   #fault = new Fault('supernode-unreachable', 'not tried yet');
   #attempt: PromiseWithResolvers<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -141,19 +143,27 @@ export class SupernodeLink {
     if (this.#up || this.#attempt !== undefined || this.#closed) return;
     clearTimeout(this.#retry);
     this.#attempt = Promise.withResolvers<void>();
+    this.#beganAt = this.#options.clock.now();
     this.#attempt.promise.catch(() => undefined);
     this.#connect().catch((error: unknown) => this.#down(Fault.of(error, 'supernode-unreachable')));
   }
 
-  /** Resolves when the session stands; tries now if it does not. Rejects with the Fault of the attempt. */
-  whenUp(): Promise<void> {
-    if (this.#up) return Promise.resolve();
-    const sinceFailure = this.#options.clock.now() - this.#failedAt;
-    if (this.#closed || (this.#attempt === undefined && sinceFailure < FRESH_FAILURE_MS)) {
-      return Promise.reject(this.#fault);
+  /**
+   * Resolves when the session stands; tries if it does not. Rejects with the Fault of an attempt that began after the question: one before may have
+   * missed by milliseconds a supernode that is back, and who asked would go to the source. One that takes long counts all the same.
+   */
+  async whenUp(): Promise<void> {
+    const { clock } = this.#options;
+    const asked = clock.now();
+    while (!this.#up) {
+      const isNew = this.#beganAt >= asked || clock.now() - asked >= FRESH_FAILURE_MS;
+      if (this.#closed || (this.#attempt === undefined && isNew)) throw this.#fault;
+      const rest = this.#failedAt + FRESH_FAILURE_MS - clock.now();
+      if (this.#attempt === undefined && rest > 0)
+        await sleep(Math.min(rest, FRESH_FAILURE_MS - (clock.now() - asked)));
+      if (!this.#up) this.start();
+      await this.#attempt?.promise.catch(() => undefined);
     }
-    this.start();
-    return this.#attempt?.promise ?? Promise.reject(this.#fault);
   }
 
   send(message: HostMessage): void {

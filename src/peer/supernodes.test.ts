@@ -42,6 +42,31 @@ describe('the supernodes of a host', () => {
     expect(await back).toBe(link);
   });
 
+  it('are found by who asks in the moment after an attempt has failed', async () => {
+    const [fake] = await cluster(1);
+    const supernodes = patientHost({ firstMs: 60_000, maxMs: 60_000 }, [fake?.place ?? '']);
+    const link = await supernodes.pick(task(1), []);
+    await fake?.vanish();
+    await waitFor(() => expect(link.up).toBe(false));
+    const failed = supernodes.pick(task(1), []);
+    await expect(failed).rejects.toMatchObject({ code: 'supernode-unreachable' });
+    await fake?.start();
+    expect(await supernodes.pick(task(1), [])).toBe(link);
+  });
+
+  it('are found by who asks while an attempt fails that began before', async () => {
+    const [fake] = await cluster(1);
+    const supernodes = patientHost({ firstMs: 60_000, maxMs: 60_000 }, [fake?.place ?? '']);
+    const link = await supernodes.pick(task(1), []);
+    await fake?.vanish();
+    await waitFor(() => expect(link.up).toBe(false));
+    link.start();
+    const asked = supernodes.pick(task(1), []);
+    await waitFor(() => expect(link.fault?.message).toContain('ECONNREFUSED'));
+    await fake?.start();
+    expect(await asked).toBe(link);
+  });
+
   it('of a list that a download names are a cluster as well', async () => {
     const fakes = await cluster(3);
     const supernodes = hostWith();
