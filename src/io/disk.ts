@@ -125,8 +125,9 @@ export function closeNamed(fd: number, path: string): Promise<void> {
   );
 }
 
-export function setMode(path: string, mode: number): Promise<void> {
-  return diskCall<void>('set the mode of', path, (done) => fs.chmod(path, mode, (error) => done(error)));
+/** `named` = what faults call it. */
+export function setMode(path: string, mode: number, named: string): Promise<void> {
+  return diskCall<void>('set the mode of', named, (done) => fs.chmod(path, mode, (error) => done(error)));
 }
 
 export function truncateFile(fd: number, length: number, path: string): Promise<void> {

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Fault } from '../protocol/faults.ts';
-import { diskCall, errnoOf, kindOf, removeFile, rename, type Stamp, stampAt, syncFile } from './disk.ts';
+import { diskCall, errnoOf, kindOf, removeFile, rename, type Stamp, setMode, stampAt, syncFile } from './disk.ts';
 import { writeWhole } from './whole-file.ts';
 
 const { COPYFILE_EXCL, COPYFILE_FICLONE, COPYFILE_FICLONE_FORCE } = fs.constants;
@@ -84,7 +84,7 @@ async function make(request: HandOverRequest, fresh: string): Promise<HandOverWa
   const folder = dirname(to);
   if (!request.copy && !withoutReflink.has(folder)) {
     if (await attempt(copy(from, fresh, to, COPYFILE_FICLONE_FORCE))) {
-      await setMode(fresh, to);
+      await setMode(fresh, ownMode(), to);
       return 'reflink';
     }
     if (withoutReflink.size >= MAX_REMEMBERED_FOLDERS) withoutReflink.clear();
@@ -95,7 +95,7 @@ async function make(request: HandOverRequest, fresh: string): Promise<HandOverWa
       return 'link';
   }
   await copy(from, fresh, to, COPYFILE_FICLONE);
-  await setMode(fresh, to);
+  await setMode(fresh, ownMode(), to);
   return 'copy';
 }
 
@@ -113,21 +113,16 @@ async function attempt(work: Promise<void>): Promise<boolean> {
 /** A file of our own with the bytes of `from`, sharing the blocks where the file system can. `to` must not be there. */
 export async function copyFile(from: string, to: string): Promise<void> {
   await copy(from, to, to, COPYFILE_FICLONE);
-  await setMode(to, to);
+  await setMode(to, ownMode(), to);
 }
 
 function copy(from: string, fresh: string, to: string, how: number): Promise<void> {
   return diskCall<void>('write', to, (done) => fs.copyFile(from, fresh, how | COPYFILE_EXCL, (error) => done(error)));
 }
 
-/** A copy has the mode of what it was made from, which its users may have changed. */
-function setMode(path: string, to: string): Promise<void> {
-  return diskCall<void>('set the mode of', to, (done) => fs.chmod(path, ownMode(), (error) => done(error)));
-}
-
 let umask: number | undefined;
 
-/** Mode of a file that this process makes. */
+/** Mode of a file that this process makes; a copy would have that of what it was made from, which its users may have changed. */
 export function ownMode(): number {
   umask ??= process.umask();
   return OUTPUT_MODE & ~umask;

@@ -48,7 +48,7 @@ export async function saveAtomically(path: string, data: string | Uint8Array, mo
     else {
       await removeFile(fresh);
       await writeWhole(fresh, data, { mode, exclusive: true });
-      await setMode(fresh, mode);
+      await setMode(fresh, mode, path);
     }
     await rename(fresh, path);
   } catch (error) {

@@ -19,6 +19,16 @@ function openAt(link: SupernodeLink, n: number): void {
   link.open({ task: task(n), spec: { url: 'http://h/x', headers: [], filter: [] } }, user);
 }
 
+/** A host whose only supernode has just vanished, and which does not try again by itself. */
+async function oneThatWent() {
+  const [fake] = (await cluster(1)) as [Fake];
+  const supernodes = patientHost({ firstMs: 60_000, maxMs: 60_000 }, [fake.place]);
+  const link = await supernodes.pick(task(1), []);
+  await fake.vanish();
+  await waitFor(() => expect(link.up).toBe(false));
+  return { fake, supernodes, link };
+}
+
 describe('the supernodes of a host', () => {
   it('are all of the cluster, though it was told of one: each task at the first of its order', async () => {
     const fakes = await cluster(3);
@@ -31,39 +41,27 @@ describe('the supernodes of a host', () => {
   });
 
   it('are there for who waits as soon as one is back', async () => {
-    const [fake] = await cluster(1);
-    const supernodes = patientHost({ firstMs: 60_000, maxMs: 60_000 }, [fake?.place ?? '']);
-    const link = await supernodes.pick(task(1), []);
-    await fake?.vanish();
-    await waitFor(() => expect(link.up).toBe(false));
+    const { fake, supernodes, link } = await oneThatWent();
     const back = supernodes.whenBack(task(1), [], AbortSignal.timeout(20_000));
-    await fake?.start();
+    await fake.start();
     link.start();
     expect(await back).toBe(link);
   });
 
   it('are found by who asks in the moment after an attempt has failed', async () => {
-    const [fake] = await cluster(1);
-    const supernodes = patientHost({ firstMs: 60_000, maxMs: 60_000 }, [fake?.place ?? '']);
-    const link = await supernodes.pick(task(1), []);
-    await fake?.vanish();
-    await waitFor(() => expect(link.up).toBe(false));
+    const { fake, supernodes, link } = await oneThatWent();
     const failed = supernodes.pick(task(1), []);
     await expect(failed).rejects.toMatchObject({ code: 'supernode-unreachable' });
-    await fake?.start();
+    await fake.start();
     expect(await supernodes.pick(task(1), [])).toBe(link);
   });
 
   it('are found by who asks while an attempt fails that began before', async () => {
-    const [fake] = await cluster(1);
-    const supernodes = patientHost({ firstMs: 60_000, maxMs: 60_000 }, [fake?.place ?? '']);
-    const link = await supernodes.pick(task(1), []);
-    await fake?.vanish();
-    await waitFor(() => expect(link.up).toBe(false));
+    const { fake, supernodes, link } = await oneThatWent();
     link.start();
     const asked = supernodes.pick(task(1), []);
     await waitFor(() => expect(link.fault?.message).toContain('ECONNREFUSED'));
-    await fake?.start();
+    await fake.start();
     expect(await asked).toBe(link);
   });
 

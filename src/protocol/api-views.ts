@@ -1,5 +1,5 @@
 /** What the supernode's API shows, as types: its routes promise them, and the console reads them. */
-import type { Site } from './host.ts';
+import type { HostDescription } from './host.ts';
 import type { ContentId, HostId, TaskId } from './ids.ts';
 import type { Member } from './member.ts';
 
@@ -29,25 +29,17 @@ export type TrustView = {
 };
 
 /** A host with a session. */
-export type HereView = TrustView & {
-  readonly id: HostId;
-  readonly connected: true;
-  readonly name: string;
-  readonly ip: string;
-  readonly port: number;
-  readonly site: Site;
-  readonly version: string;
-  readonly uploads: boolean;
-  readonly upBytesPerSecond?: number;
-  readonly downBytesPerSecond?: number;
-  /** ISO 8601. */
-  readonly joinedAt: string;
-  readonly downloads: number;
-  /** Held or downloaded. */
-  readonly contents: number;
-  /** It is busy and nothing is heard of it. */
-  readonly silent: boolean;
-};
+export type HereView = TrustView &
+  HostDescription & {
+    readonly connected: true;
+    /** ISO 8601. */
+    readonly joinedAt: string;
+    readonly downloads: number;
+    /** Held or downloaded. */
+    readonly contents: number;
+    /** It is busy and nothing is heard of it. */
+    readonly silent: boolean;
+  };
 
 /** An isolated host that is away. */
 export type AwayView = TrustView & { readonly id: HostId; readonly connected: false };
