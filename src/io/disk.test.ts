@@ -159,8 +159,10 @@ describe('a lock', () => {
   });
 
   test('of an owner that has ended is free, also while its parent has not taken notice', async () => {
-    // The parent becomes a program that never looks at its children; the child ends when there is nothing more to read.
-    const parent = spawn('sh', ['-c', 'cat <&0 & echo $!; exec sleep 60'], { stdio: ['pipe', 'pipe', 'ignore'] });
+    // The parent becomes a program that never looks at its children; the child ends when there is nothing more to read. It
+    // reads 3: a shell gives /dev/null as 0 to what it starts in the background, and takes notice of what ends before `exec`.
+    const script = 'exec 3<&0; cat <&3 & echo $!; exec sleep 60';
+    const parent = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'ignore'] });
     const patience = { timeout: 20_000 };
     try {
       const [said] = (await once(parent.stdout, 'data')) as [Buffer];
