@@ -1,16 +1,16 @@
 /** One answer of the piece server on its way: read a buffer, write it, wait until it is taken, again. */
-import type { ServerResponse } from 'node:http';
+import { assert } from '../base/assert.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import type { Span } from '../protocol/piece.ts';
 import type { Log } from './log.ts';
 import type { Pace } from './pacer.ts';
-import { giveSendBufferBack, SEND_BUFFER_BYTES, takeSendBuffer } from './send-buffers.ts';
+import { giveSendBufferBack, HEAD_ROOM_BYTES, SEND_BUFFER_BYTES, takeSendBuffer } from './send-buffers.ts';
 import type { Servable } from './servable.ts';
+import type { Headers, ServedConnection } from './served-connection.ts';
 
 export type SendContext = {
   readonly pace: ((content: ContentId) => Pace | undefined) | undefined;
-  readonly stallMs: number;
   readonly log: Log;
   readonly onServed: (id: ContentId, bytes: number, remote: string) => void;
 };
@@ -18,7 +18,7 @@ export type SendContext = {
 export type SendPart = {
   readonly span: Span;
   readonly status: number;
-  readonly head: Readonly<Record<string, string | number>>;
+  readonly head: Headers;
 };
 
 type Order = { readonly id: ContentId; readonly content: Servable; readonly part: SendPart };
@@ -27,21 +27,20 @@ export class PieceSending {
   readonly part: SendPart;
   /** Settles when the content is not in use any more. */
   finished: Promise<void> = Promise.resolve();
-  readonly #response: ServerResponse;
+  readonly #connection: ServedConnection;
   readonly #order: Order;
   readonly #context: SendContext;
-  readonly #remote: string;
+  /** Of the content. */
   #sent = 0;
-  #gone = false;
-  /** Wakes whatever waits when the child goes away. */
+  #begun = false;
+  /** Wakes what waits for the limit when the child goes away. */
   #wake: () => void = () => undefined;
 
-  constructor(response: ServerResponse, order: Order, context: SendContext) {
-    this.#response = response;
+  constructor(connection: ServedConnection, order: Order, context: SendContext) {
+    this.#connection = connection;
     this.#order = order;
     this.#context = context;
     this.part = order.part;
-    this.#remote = response.socket?.remoteAddress ?? '';
   }
 
   /** Never rejects. */
@@ -52,8 +51,8 @@ export class PieceSending {
 
   async #send(): Promise<void> {
     const { content, id } = this.#order;
-    this.#response.on('close', this.#onClose);
-    this.#gone = this.#response.destroyed;
+    const connection = this.#connection;
+    connection.onGone = () => this.#wake();
     content.acquire();
     const buffer = takeSendBuffer();
     try {
@@ -61,52 +60,45 @@ export class PieceSending {
     } catch (error) {
       this.#fail(Fault.of(error, 'local-io'));
     } finally {
-      this.#response.off('close', this.#onClose);
-      if (!this.#gone) giveSendBufferBack(buffer);
+      if (!connection.gone) giveSendBufferBack(buffer);
       content.release();
-      if (this.#sent > 0) this.#context.onServed(id, this.#sent, this.#remote);
+      if (this.#sent > 0) this.#context.onServed(id, this.#sent, connection.remote);
     }
   }
-
-  readonly #onClose = () => {
-    this.#gone = true;
-    this.#wake();
-  };
 
   async #sendAll(buffer: Buffer): Promise<void> {
     const { content, part, id } = this.#order;
+    const connection = this.#connection;
     let offset = part.span.start;
-    while (offset < part.span.end && !this.#gone) {
+    while (offset < part.span.end && !connection.gone) {
       const most = Math.min(SEND_BUFFER_BYTES, part.span.end - offset);
       const pace = this.#context.pace?.(id);
       const bytes = pace === undefined ? most : await this.#turn(pace, most);
-      if (this.#gone) return;
-      const view = buffer.subarray(0, bytes);
-      await content.read(offset, view);
-      if (this.#gone) return;
-      if (!this.#response.headersSent) this.#response.writeHead(part.status, part.head);
-      if (!(await this.#write(view))) return;
+      if (connection.gone) return;
+      const end = HEAD_ROOM_BYTES + bytes;
+      await content.read(offset, buffer.subarray(HEAD_ROOM_BYTES, end));
+      if (connection.gone) return;
+      const from = this.#begun ? HEAD_ROOM_BYTES : this.#begin(buffer);
+      if (!(await this.#write(buffer.subarray(from, end)))) return;
       offset += bytes;
       this.#sent += bytes;
     }
-    if (!this.#gone) this.#response.end();
+    if (!connection.gone) connection.finish();
+  }
+
+  /** Puts the head before the first bytes; returns where it begins. */
+  #begin(buffer: Buffer): number {
+    const head = this.#connection.head(this.part.status, this.part.head);
+    assert(head.length <= HEAD_ROOM_BYTES, 'a short head');
+    this.#begun = true;
+    const from = HEAD_ROOM_BYTES - head.length;
+    buffer.write(head, from, 'latin1');
+    return from;
   }
 
   /** False when the child is gone or takes nothing. */
-  #write(view: Buffer): Promise<boolean> {
-    return new Promise((resolve) => {
-      const stalled = setTimeout(() => {
-        this.#context.log.info({ remote: this.#remote }, 'a child takes no bytes and is cut off');
-        this.#response.destroy();
-      }, this.#context.stallMs);
-      const settle = (ok: boolean) => {
-        clearTimeout(stalled);
-        this.#wake = () => undefined;
-        resolve(ok && !this.#gone);
-      };
-      this.#wake = () => settle(false);
-      this.#response.write(view, (error) => settle(error === undefined || error === null));
-    });
+  #write(bytes: Uint8Array): Promise<boolean> {
+    return new Promise((resolve) => this.#connection.write(bytes, resolve));
   }
 
   /** Resolves when the limit allows so many bytes, or the child is gone. */
@@ -130,8 +122,7 @@ export class PieceSending {
   #fail(fault: Fault): void {
     if (fault.code !== 'peer-lacks')
       this.#context.log.warn({ fault, content: this.#order.id }, 'a piece cannot be read');
-    if (this.#gone) return;
-    if (this.#response.headersSent) this.#response.destroy();
-    else this.#response.writeHead(fault.code === 'peer-lacks' ? 404 : 500, { 'Content-Length': 0 }).end();
+    if (this.#begun) this.#connection.cut();
+    else if (!this.#connection.gone) this.#connection.say(fault.code === 'peer-lacks' ? 404 : 500, {});
   }
 }

@@ -3,17 +3,18 @@
  * buffers and out by `write` with its callback: streams cost up to five times the CPU for the same bytes. A content is
  * acquired for as long as it is being sent.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, type Server, type Socket } from 'node:net';
 import { parseRange, printContentRange } from '../protocol/byte-range.ts';
 import type { ContentId } from '../protocol/ids.ts';
 import { parsePiecePath, vouchedFrom } from '../protocol/piece-path.ts';
-import { createServer } from './http-server.ts';
 import { closeServer, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
 import type { Pace } from './pacer.ts';
 import { PieceSending, type SendContext, type SendPart } from './piece-sending.ts';
+import type { RequestHead } from './request-head.ts';
 import { SendSlots } from './send-slots.ts';
 import type { Servable } from './servable.ts';
+import { type ConnectionLimits, type Headers, ServedConnection } from './served-connection.ts';
 
 export type { Servable } from './servable.ts';
 
@@ -37,16 +38,21 @@ export type PieceServerOptions = {
 
 const STALL_MS = 20_000;
 const IDLE_MS = 60_000;
-const HEADERS_MS = 10_000;
+const HEAD_MS = 10_000;
 const MAX_CONNECTIONS = 2048;
-const MAX_HEADER_BYTES = 8 * 1024;
+/** How often connections are looked at, which makes their limits a little longer: at most, and as a share of the shortest. */
+const CHECK_MS = 1_000;
+const CHECK_SHARE = 0.25;
 
 export class PieceServer {
   readonly #options: PieceServerOptions;
   readonly #server: Server;
   readonly #slots: SendSlots;
   readonly #context: SendContext;
+  readonly #limits: ConnectionLimits;
+  readonly #connections = new Set<ServedConnection>();
   readonly #sendings = new Set<PieceSending>();
+  #checks: NodeJS.Timeout | undefined;
   #bytesSent = 0;
 
   constructor(options: PieceServerOptions) {
@@ -54,26 +60,18 @@ export class PieceServer {
     this.#slots = new SendSlots(options.slots, options.queueLimit);
     this.#context = {
       pace: options.pace,
-      stallMs: options.stallMs ?? STALL_MS,
       log: options.log,
       onServed: (id, bytes, remote) => {
         this.#bytesSent += bytes;
         options.onServed?.(id, bytes, remote);
       },
     };
-    const idleMs = options.idleMs ?? IDLE_MS;
-    this.#server = createServer(
-      {
-        keepAlive: true,
-        noDelay: true,
-        keepAliveTimeout: idleMs,
-        headersTimeout: HEADERS_MS,
-        // Only requests without a body are served: the whole request is its head.
-        requestTimeout: HEADERS_MS,
-        maxHeaderSize: MAX_HEADER_BYTES,
-      },
-      (request, response) => this.#serve(request, response),
-    );
+    this.#limits = {
+      idleMs: options.idleMs ?? IDLE_MS,
+      headMs: HEAD_MS,
+      stallMs: options.stallMs ?? STALL_MS,
+    };
+    this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
     this.#server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   }
 
@@ -90,52 +88,73 @@ export class PieceServer {
   /** Cuts what is being sent, and waits until no content is in use any more. */
   async close(): Promise<void> {
     const closed = closeServer(this.#server);
-    this.#server.closeAllConnections();
+    for (const connection of this.#connections) connection.cut();
     await closed;
     await Promise.all([...this.#sendings].map((sending) => sending.finished));
   }
 
-  #serve(request: IncomingMessage, response: ServerResponse): void {
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      answer(response, 405, { Allow: 'GET, HEAD', Connection: 'close' });
-      return;
-    }
-    const path = parsePiecePath(request.url ?? '');
-    const content = path === undefined ? undefined : this.#options.locate(path.content);
-    if (path === undefined || content === undefined) answer(response, 404);
-    else if (path.type === 'pieces') answerPieces(response, content, vouchedFrom(request.url ?? ''));
-    else this.#serveBytes(request, response, path.content, content);
+  #accept(socket: Socket): void {
+    const connection = new ServedConnection(socket, this.#limits, {
+      onRequest: (request, asked) => this.#serve(request, asked),
+      onStalled: ({ remote }) => this.#options.log.info({ remote }, 'a child takes no bytes and is cut off'),
+      onClosed: (closed) => {
+        this.#connections.delete(closed);
+        if (this.#connections.size > 0) return;
+        clearInterval(this.#checks);
+        this.#checks = undefined;
+      },
+    });
+    this.#connections.add(connection);
+    const { idleMs, headMs, stallMs } = this.#limits;
+    const every = Math.min(CHECK_MS, CHECK_SHARE * Math.min(idleMs, headMs, stallMs));
+    this.#checks ??= setInterval(() => this.#check(), every).unref();
   }
 
-  #serveBytes(request: IncomingMessage, response: ServerResponse, id: ContentId, content: Servable): void {
+  #check(): void {
+    const now = performance.now();
+    for (const connection of this.#connections) connection.check(now);
+  }
+
+  #serve(request: RequestHead, connection: ServedConnection): void {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      connection.say(405, { Allow: 'GET, HEAD' }, { close: true });
+      return;
+    }
+    const path = parsePiecePath(request.url);
+    const content = path === undefined ? undefined : this.#options.locate(path.content);
+    if (path === undefined || content === undefined) connection.say(404, {});
+    else if (path.type === 'pieces') sayPieces(request, connection, content);
+    else this.#serveBytes(request, connection, path.content, content);
+  }
+
+  #serveBytes(request: RequestHead, connection: ServedConnection, id: ContentId, content: Servable): void {
     const { length } = content.shape;
-    const range = parseRange(request.headers.range, length);
+    const range = parseRange(request.range, length);
     if (range.type === 'unsatisfiable') {
-      answer(response, 416, { 'Content-Range': printContentRange(undefined, length) });
+      connection.say(416, { 'Content-Range': printContentRange(undefined, length) });
       return;
     }
     const span = range.type === 'part' ? range.span : { start: 0, end: length ?? 0 };
     const empty = range.type === 'whole' && length === 0;
     if (!empty && (span.end === span.start || !content.has(span))) {
-      answer(response, 404);
+      connection.say(404, {});
       return;
     }
-    const head: Record<string, string | number> = {
+    const headers: Headers = {
       'Content-Type': 'application/octet-stream',
       'Content-Length': span.end - span.start,
       'Accept-Ranges': 'bytes',
       ETag: `"${id}"`,
+      ...(range.type === 'part' ? { 'Content-Range': printContentRange(span, length) } : {}),
     };
-    if (range.type === 'part') head['Content-Range'] = printContentRange(span, length);
     const status = range.type === 'part' ? 206 : 200;
-    if (empty || request.method === 'HEAD') response.writeHead(status, head).end();
-    else this.#send(response, id, content, { span, status, head });
+    if (empty || request.method === 'HEAD') connection.say(status, headers);
+    else this.#send(connection, id, content, { span, status, head: headers });
   }
 
-  #send(response: ServerResponse, id: ContentId, content: Servable, part: SendPart): void {
-    const sending = new PieceSending(response, { id, content, part }, this.#context);
+  #send(connection: ServedConnection, id: ContentId, content: Servable, part: SendPart): void {
+    const sending = new PieceSending(connection, { id, content, part }, this.#context);
     const start = () => {
-      response.off('close', gone);
       this.#sendings.add(sending);
       void sending.run().then(() => {
         this.#sendings.delete(sending);
@@ -143,28 +162,25 @@ export class PieceServer {
       });
     };
     // A child that leaves while it waits costs nothing more.
-    const gone = () => this.#slots.withdraw(start);
-    response.on('close', gone);
-    if (!this.#slots.enter(start)) {
-      response.off('close', gone);
-      answer(response, 503, { 'Retry-After': '1' });
-    }
+    connection.onGone = () => this.#slots.withdraw(start);
+    if (this.#slots.enter(start)) return;
+    connection.say(503, { 'Retry-After': '1' });
   }
 }
 
-function answer(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
-  response.writeHead(status, { 'Content-Length': 0, ...headers }).end();
-}
-
-function answerPieces(response: ServerResponse, content: Servable, from: number | undefined): void {
+function sayPieces({ url, method }: RequestHead, connection: ServedConnection, content: Servable): void {
   const held = content.heldBase64?.();
   if (held === undefined) {
-    answer(response, 404);
+    connection.say(404, {});
     return;
   }
+  const from = vouchedFrom(url);
   const vouched = from === undefined ? undefined : content.vouchedSince?.(from);
-  const body = Buffer.from(JSON.stringify({ shape: content.shape, held, ...vouched }));
-  response
-    .writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length, 'Cache-Control': 'no-store' })
-    .end(body);
+  const body = JSON.stringify({ shape: content.shape, held, ...vouched });
+  const headers = {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+  };
+  connection.say(200, headers, method === 'HEAD' ? {} : { body });
 }
