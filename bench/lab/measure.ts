@@ -126,9 +126,13 @@ export class LabRun {
   }
 
   async #clock(): Promise<LabResult> {
+    const shells = this.#names.map((name) => this.#shell(name));
+    for (const name of this.#names) await this.#exists(`${this.#dir}/${name}/set`, name);
     const before = this.#counters();
     const started = performance.now();
-    const outcomes = await Promise.all(this.#names.map((name, i) => this.#get(name, i * this.#case.staggerSeconds)));
+    const outcomes = await Promise.all(
+      shells.map((shell, i) => this.#get(shell, this.#names[i] ?? '', i * this.#case.staggerSeconds)),
+    );
     const makespan = (performance.now() - started) / 1000;
     const after = this.#counters();
     const failed = outcomes.find((outcome) => outcome.error !== undefined);
@@ -146,11 +150,20 @@ export class LabRun {
     });
   }
 
-  async #get(name: string, wait: number): Promise<{ seconds: number; cpu: number; error?: string }> {
+  /** Inside the host already: what the clock times begins with the command, not with entering a namespace. */
+  #shell(name: string): ChildProcess {
+    const get = `(${this.#case.system.get}) </dev/null; code=$?; times > $DIR/times; exit $code`;
+    return this.#spawn(name, `touch $DIR/set; read -r go; ${get}`, 'get', 'pipe');
+  }
+
+  async #get(
+    child: ChildProcess,
+    name: string,
+    wait: number,
+  ): Promise<{ seconds: number; cpu: number; error?: string }> {
     if (wait > 0) await delay(wait * 1000);
     const started = performance.now();
-    const script = `bash -c '${this.#case.system.get.replaceAll("'", "'\\''")}'; code=$?; times > $DIR/times; exit $code`;
-    const child = this.#spawn(name, script, 'get');
+    child.stdin?.end('go\n');
     const timer = setTimeout(() => child.kill('SIGKILL'), this.#case.timeoutSeconds * 1000);
     const [code] = (await once(child, 'exit')) as [number | null];
     clearTimeout(timer);
@@ -213,13 +226,13 @@ server { listen 8080; root ${this.#source.slice(0, this.#source.lastIndexOf('/')
     this.#spawn('seed', `exec nginx -c ${this.#dir}/nginx.conf`, 'nginx');
   }
 
-  #spawn(host: string, script: string, what: string): ChildProcess {
+  #spawn(host: string, script: string, what: string, input: 'ignore' | 'pipe' = 'ignore'): ChildProcess {
     const dir = `${this.#dir}/${host}`;
     const log = openSync(`${dir}/${what}.log`, 'a');
     const seedIp = this.#network.address('seed');
     return spawn('ip', ['netns', 'exec', this.#network.namespace(host), 'bash', '-c', script], {
       cwd: dir,
-      stdio: ['ignore', log, log],
+      stdio: [input, log, log],
       env: {
         ...process.env,
         HOME: dir,
