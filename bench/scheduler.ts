@@ -110,7 +110,7 @@ class SwarmUnderLoad {
     const { state } = this.scheduler;
     const swarm = state.swarms.get(content);
     if (swarm === undefined) throw new Error('there is no swarm');
-    for (const peer of swarm.peers()) swarm.setFull(peer, false);
+    for (const peer of swarm.peers()) swarm.setRoom(peer, false, false);
     const chooser = new ChildChooser(state, new PieceChooser(state));
     let found = 0;
     const choose = (times: number): void => {

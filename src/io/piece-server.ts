@@ -34,6 +34,8 @@ export type PieceServerOptions = {
   readonly maxConnections?: number;
   /** Idle connections are closed after it; the piece client's own limit is shorter. Milliseconds. */
   readonly idleMs?: number;
+  /** A head that takes longer to come ends the connection. Milliseconds. */
+  readonly headMs?: number;
 };
 
 const STALL_MS = 20_000;
@@ -68,7 +70,7 @@ export class PieceServer {
     };
     this.#limits = {
       idleMs: options.idleMs ?? IDLE_MS,
-      headMs: HEAD_MS,
+      headMs: options.headMs ?? HEAD_MS,
       stallMs: options.stallMs ?? STALL_MS,
     };
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));

@@ -1,6 +1,6 @@
 /**
- * To whom a parent with room gives next: of a few needy children of its own IDC the least advanced (or, when the children
- * joined at different times, the most complete one, after newcomers that have nothing to do), and of a foreign IDC
+ * To whom a parent with room gives next: of a few needy children of its own IDC one whose downlink has too little to do, and of these the
+ * least advanced (or, when the children joined at different times, the most complete one, after newcomers that have nothing to do); of a foreign IDC
  * one that takes in a piece that is not there yet. Looking at a child reads columns of the swarm and no object of the host: with ten
  * thousand hosts each of those would be a cache miss.
  */
@@ -17,6 +17,8 @@ import type { Swarm } from './swarm.ts';
 
 /** Spread of progress, as a share of the content, from which on the joins count as staggered. */
 const STAGGERED = 0.25;
+/** More than any number of pieces. */
+const FED = 2 ** 25;
 const LAST = 2 ** 30;
 
 export type Choice = { child: number; piece: number };
@@ -125,7 +127,8 @@ export class ChildChooser {
     for (let i = 0; i < count; i++) {
       const child = peers[i] ?? -1;
       const taken = swarm.takenCount(child);
-      const key = !staggered ? taken : this.#hasNothing(swarm, child) ? -1 : swarm.pieces - taken;
+      const progress = !staggered ? taken : this.#hasNothing(swarm, child) ? -1 : swarm.pieces - taken;
+      const key = swarm.fed(child) ? FED + progress : progress;
       // A false witness lives off the seed alone, which has others to think of first.
       if (this.#pairs.size > 0 && this.#pairs.isMute(swarm.hostOf(child))) this.#keys[i] = LAST;
       else this.#keys[i] = count > 1 && swarm.places.mayBeNear(parent, child) ? key - near(swarm, parent, child) : key;

@@ -26,6 +26,18 @@ export class Group {
     return this.#copies[piece] ?? 0;
   }
 
+  /** Returns its place in the list. */
+  addNeedy(peer: number): number {
+    return this.needy.push(peer) - 1;
+  }
+
+  /** Returns the peer that has the place now; `peer` itself when nobody has. */
+  removeNeedy(peer: number, at: number): number {
+    const last = this.needy.pop() ?? peer;
+    if (last !== peer) this.needy[at] = last;
+    return last;
+  }
+
   raise(piece: number): void {
     const copies = this.#copies[piece] ?? 0;
     if (copies === 0) this.absent--;

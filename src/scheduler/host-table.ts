@@ -8,7 +8,7 @@ import type { Site } from '../protocol/host.ts';
 import type { ContentId, HostId } from '../protocol/ids.ts';
 import { HostRows, SEED, SILENT, WATCHED } from './host-rows.ts';
 import type { Limits } from './limits.ts';
-import { childWindow, parentWindow } from './line-windows.ts';
+import { childWindow, fedBytes, parentWindow } from './line-windows.ts';
 import { downLine, Lines, upLine } from './lines.ts';
 import { Place } from './site-distance.ts';
 import type { Trust } from './trust.ts';
@@ -170,6 +170,12 @@ export class HostTable {
     const line = downLine(host);
     if (lines.count(line) === 0) return true;
     return lines.bytes(line) + pieceSize <= childWindow(lines, line, pieceSize, this.#limits);
+  }
+
+  /** Its downlink is busy for a while. */
+  isFed(host: number, pieceSize: number): boolean {
+    const line = downLine(host);
+    return this.lines.bytes(line) >= fedBytes(this.lines, line, pieceSize, this.#limits);
   }
 
   /** When the last byte of what is outstanding on the line, and of `bytes` more, is expected; from now on. */

@@ -22,6 +22,9 @@ export type Limits = {
   readonly maxParentPieces: number;
   /** A child's window over a parent's: parents must never find all children full. */
   readonly childFactor: number;
+  /** A child that has this share of what its link takes during a flight, and so many pieces, is served after those that have less. */
+  readonly fedShare: number;
+  readonly leastFedPieces: number;
   /** How much more is kept outstanding on a link as long as its rate is not certain. */
   readonly unsureFactor: number;
   /** Children (or parents) looked at per decision; all of them in swarms up to `smallSwarm`. */
@@ -108,6 +111,8 @@ export const DEFAULT_LIMITS: Limits = {
   firstWindowPieces: 1,
   maxParentPieces: 256,
   childFactor: 1.5,
+  fedShare: 0.8,
+  leastFedPieces: 2,
   unsureFactor: 2,
   samples: 8,
   smallSwarm: 24,

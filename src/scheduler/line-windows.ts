@@ -45,6 +45,17 @@ export function childWindow(lines: Lines, line: number, pieceSize: number, limit
 }
 
 /**
+ * Bytes outstanding that keep a child's downlink busy until more can be there: some of what it takes while they are on their way. A window is wider, for
+ * what is not known yet; as long as others have less than they need, nobody should fill it.
+ */
+export function fedBytes(lines: Lines, line: number, pieceSize: number, limits: Limits): number {
+  const flightMs = lines.flightMs(line);
+  if (Number.isNaN(flightMs)) return Number.POSITIVE_INFINITY;
+  const rate = lines.rate(line) || limits.assumedBytesPerSecond;
+  return Math.max(limits.leastFedPieces * pieceSize, (limits.fedShare * rate * flightMs) / 1000);
+}
+
+/**
  * A generous lead while all of it takes less than `busyMs`; else what a round needs, because what waits long is passed on
  * late. What waits also makes rounds longer, so a lead must not follow them without end: all together at most `busyMs`,
  * or twice what a busy link has. As long as no rate is known the link may be a slow one, and the first pieces are those

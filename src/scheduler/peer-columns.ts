@@ -15,6 +15,7 @@ export const WINDOWED = 32;
 export const UNMET_WHOLE = 64;
 /** Its host is a seed. */
 export const SEED = 128;
+export const FED = 256;
 
 export class PeerColumns {
   held = new Int32Array(FIRST_PEERS);
@@ -25,12 +26,12 @@ export class PeerColumns {
   host = new Int32Array(FIRST_PEERS).fill(NOWHERE);
   /** Number of the host's IDC. */
   idc = new Uint16Array(FIRST_PEERS);
-  flags = new Uint8Array(FIRST_PEERS);
+  flags = new Uint16Array(FIRST_PEERS);
   /** Failures in a row. */
   woes = new Uint8Array(FIRST_PEERS);
 
   get bytes(): number {
-    return this.held.length * (4 + 4 + 4 + 4 + 2 + 1 + 1);
+    return this.held.length * (4 + 4 + 4 + 4 + 2 + 2 + 1);
   }
 
   is(peer: number, flag: number): boolean {
@@ -53,7 +54,7 @@ export class PeerColumns {
     this.needyAt = into(new Int32Array(size).fill(NOWHERE), this.needyAt);
     this.host = into(new Int32Array(size).fill(NOWHERE), this.host);
     this.idc = into(new Uint16Array(size), this.idc);
-    this.flags = into(new Uint8Array(size), this.flags);
+    this.flags = into(new Uint16Array(size), this.flags);
     this.woes = into(new Uint8Array(size), this.woes);
   }
 }

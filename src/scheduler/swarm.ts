@@ -15,6 +15,7 @@ import type { HostRows } from './host-rows.ts';
 import type { Host } from './host-table.ts';
 import { IdleParents } from './idle-parents.ts';
 import {
+  FED,
   FULL,
   NOWHERE,
   PeerColumns,
@@ -246,7 +247,13 @@ export class Swarm {
     return this.#columns.is(peer, FULL);
   }
 
-  setFull(peer: number, full: boolean): void {
+  /** Whether it is busy for a while with less than that. */
+  fed(peer: number): boolean {
+    return this.#columns.is(peer, FED);
+  }
+
+  setRoom(peer: number, full: boolean, fed: boolean): void {
+    this.#columns.setFlag(peer, FED, fed);
     if (this.#columns.setFlag(peer, FULL, full)) this.#updateNeedy(peer);
   }
 
@@ -334,17 +341,8 @@ export class Swarm {
     const needs = !this.#columns.is(peer, FULL) && this.wantsMore(peer);
     const at = this.#columns.needyAt[peer] ?? NOWHERE;
     if (needs === at >= 0) return;
-    const { needy } = this.groupOf(peer);
-    if (needs) {
-      this.#columns.needyAt[peer] = needy.length;
-      needy.push(peer);
-      return;
-    }
-    const last = needy.pop() ?? peer;
-    if (last !== peer) {
-      needy[at] = last;
-      this.#columns.needyAt[last] = at;
-    }
-    this.#columns.needyAt[peer] = NOWHERE;
+    const group = this.groupOf(peer);
+    if (!needs) this.#columns.needyAt[group.removeNeedy(peer, at)] = at;
+    this.#columns.needyAt[peer] = needs ? group.addNeedy(peer) : NOWHERE;
   }
 }

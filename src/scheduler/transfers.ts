@@ -88,7 +88,9 @@ export class Transfers {
     const { swarmsOf, hosts } = this.#core;
     for (let i = 0; i < swarmsOf.activeCount(child); i++) {
       const swarm = swarmsOf.active(child, i);
-      if (swarm !== undefined) swarm.setFull(swarm.peerOf(child), !hosts.hasDownRoom(child, swarm.pieceSize));
+      if (swarm === undefined) continue;
+      const full = !hosts.hasDownRoom(child, swarm.pieceSize);
+      swarm.setRoom(swarm.peerOf(child), full, hosts.isFed(child, swarm.pieceSize));
     }
   }
 

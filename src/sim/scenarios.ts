@@ -51,6 +51,18 @@ function shaped(hosts: number, mbit: number, pieceSize: number): Scenario {
   };
 }
 
+/** As `shaped`, with hosts that come one after another: none may live at the expense of another. */
+function staggered(hosts: number, joinEveryMs: number, pieceSize: number, most: number): Scenario {
+  const { options } = shaped(hosts, 100, pieceSize);
+  return {
+    name: `staggered-${hosts}-${pieceSize / 1024}K`,
+    what: `${hosts} joins ${joinEveryMs / 1000} s apart at 100 Mbit/s, rates to be learnt, ${pieceSize / 1024} KiB pieces: worst host over its own F/d`,
+    options: { ...options, joinEveryMs },
+    judged: 'worstShare',
+    most,
+  };
+}
+
 const KIB = 1024;
 /** What Linux lets one flow have in its own host's queue at such rates (TCP small queues): two segments of two packets. */
 const FLOW_QUEUE_BYTES = 9_000;
@@ -98,6 +110,10 @@ export const SCENARIOS: readonly Scenario[] = [
     judged: 'worstShare',
     most: 1.7,
   },
+  staggered(8, 1000, 128 * KIB, 1.2),
+  staggered(8, 1000, 256 * KIB, 1.2),
+  staggered(16, 300, 128 * KIB, 1.2),
+  staggered(32, 500, 128 * KIB, 1.2),
   {
     name: 'idcs',
     what: '200 hosts in 10 foreign IDCs',
