@@ -112,7 +112,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxParentPieces: 256,
   childFactor: 1.5,
   fedShare: 0.8,
-  leastFedPieces: 2,
+  leastFedPieces: 4,
   unsureFactor: 2,
   samples: 8,
   smallSwarm: 24,
