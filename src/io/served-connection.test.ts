@@ -5,7 +5,7 @@ import type { PieceServerOptions } from './piece-server.ts';
 import { BODY, clean, MemoryContent, PATH, SIZE, serve } from './piece-transfer.fixture.ts';
 
 const part = (from: number, to: number, ...headers: string[]) =>
-  `${['GET', PATH].join(' ')} HTTP/1.1\r\nHost: x\r\nRange: bytes=${from}-${to - 1}\r\n${headers.join('')}\r\n`;
+  `GET ${PATH} HTTP/1.1\r\nHost: x\r\nRange: bytes=${from}-${to - 1}\r\n${headers.join('')}\r\n`;
 
 async function child(options: Partial<PieceServerOptions> = {}, content = new MemoryContent()) {
   const { parent, server } = await serve(content, options);

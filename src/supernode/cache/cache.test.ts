@@ -2,6 +2,8 @@ import { describe, expect, test, vi } from 'vitest';
 import { Fault } from '../../protocol/faults.ts';
 import { pieceCount } from '../../protocol/piece.ts';
 import { bytesOf } from '../../store/content.fixture.ts';
+import type { ContentTier } from '../cluster/content-tier.ts';
+import { NO_HOSTS } from '../cluster/no-hosts.fixture.ts';
 import { cacheLab, digestOf, filled, MINUTE, specOf } from './cache.fixture.ts';
 
 const URL = 'http://source.example/file';
@@ -247,6 +249,36 @@ test('a content that the operator drops is gone, and its downloads are told', as
   expect(lab.told.at(-1)).toBe(`broken ${entry.id}`);
   expect(lab.store.list()).toEqual([]);
   expect(await lab.cache.drop(entry.task)).toBe(false);
+});
+
+test('a read that broke off does not go on when others have come to the end meanwhile', async () => {
+  const other = cacheLab();
+  other.source.serve(URL, { bytes: BYTES, etag: '"1"' });
+  const { entry: full } = await filled(other, specOf(URL));
+  const theirs: ContentTier = {
+    ...NO_HOSTS.tier,
+    read: async (_, { start, end }, into) => full.stored.read(start, into.subarray(0, end - start)),
+  };
+  let found = false;
+  const lab = cacheLab({
+    hosts: { ...NO_HOSTS, tier: theirs },
+    manifestFromHosts: async () => (found ? full.manifest : undefined),
+    delay: async () => {
+      found = true;
+    },
+  });
+  lab.source.serve(URL, { bytes: BYTES, etag: '"1"', cutAt: 200_000 });
+  const { entry } = await lab.open(specOf(URL));
+  expect(entry.id).toBe(full.id);
+  await entry.whenSettled();
+  expect([entry.fault, entry.manifest]).toEqual([undefined, full.manifest]);
+  await vi.waitFor(() => expect(entry.stored.complete).toBe(true));
+  const whole = Buffer.alloc(BYTES.length);
+  await entry.stored.read(0, whole);
+  expect(whole.equals(BYTES)).toBe(true);
+  expect(lab.source.asked).toEqual(['plain']);
+  expect(lab.told).toContain(`completed ${entry.id}`);
+  await lab.cache.close();
 });
 
 describe('bytes other than those that the asker named', () => {

@@ -3,58 +3,28 @@
  * ask. What is known is used while fresh, else confirmed by one conditional request, whose answer becomes the next
  * generation if the content changed.
  */
-import type { Clock } from '../../base/clock.ts';
-import type { BufferPool } from '../../io/buffers.ts';
 import { contentFor } from '../../io/generation.ts';
-import type { Log } from '../../io/log.ts';
-import type { AwaitTurn } from '../../io/pacer.ts';
 import { Fault } from '../../protocol/faults.ts';
 import { type ContentId, type PieceIndex, type TaskId, taskOf } from '../../protocol/ids.ts';
 import { INLINE_MAX_BYTES } from '../../protocol/messages.ts';
 import { type ContentShape, pieceCount, pieceSizeFor } from '../../protocol/piece.ts';
-import type { TaskSpec } from '../../protocol/task.ts';
-import type { SourceAnswer, SourceRequest } from '../../source/source.ts';
+import type { Manifest, TaskSpec } from '../../protocol/task.ts';
 import type { StoredContent } from '../../store/store.ts';
-import type { ContentTier } from '../cluster/content-tier.ts';
 import { Asking } from './asking.ts';
 import { Entry, type Opened } from './entry.ts';
-import type { CacheEvents } from './events.ts';
 import { askerKey, Failures } from './failures.ts';
 import type { BodyAnswer } from './fill.ts';
 import { type Filled, fillEntry } from './filling.ts';
 import { freshness, usableStale } from './freshness.ts';
-import { findKnown, type KnownParts, knownOnDisk, type Part, sealed, shownUrl } from './known.ts';
+import { endElsewhere, findKnown, knownOnDisk, type Part, sealed, shownUrl } from './known.ts';
+import type { CacheParts } from './parts.ts';
 import { type PullPlan, pull } from './pull.ts';
 import { requireSame, sourceTier } from './refill.ts';
 
+export type { CacheParts } from './parts.ts';
+
 /** Who asks while a content is judged waits for the verdict, but no longer than this. Milliseconds. */
 const VERDICT_MS = 1000;
-
-export type CacheParts = KnownParts & {
-  readonly pool: BufferPool;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly openSource: (request: SourceRequest) => Promise<SourceAnswer>;
-  /** For reads of a source; undefined = there is no limit. */
-  readonly turn: AwaitTurn | undefined;
-  readonly delay: (ms: number) => Promise<void>;
-  readonly random: () => number;
-  readonly unique: () => string;
-  readonly rememberFailureMs: number;
-  readonly heuristicFreshMs: number;
-  /** How long a content may be used after it went stale when its source cannot be reached; 0 = never. */
-  readonly staleIfErrorMs: number;
-  /** Asked for bytes before the source, in this order. */
-  readonly tiers: readonly ContentTier[];
-  /** Hosts as those who have what another supernode had begun, and whether one of them has a piece now. */
-  readonly hosts: {
-    readonly tier: ContentTier;
-    readonly hold: (content: ContentId, piece: PieceIndex) => boolean;
-    /** How long they may take to come with what another supernode had given them. */
-    readonly graceMs: number;
-  };
-  readonly events: CacheEvents;
-};
 
 export class Cache {
   readonly #parts: CacheParts;
@@ -217,11 +187,14 @@ export class Cache {
   #adopt(entry: Entry): Entry {
     if (this.#current.get(entry.task) === entry) return entry;
     this.#make(entry);
-    // Hosts that have all of it give it to each other; what none of them has comes from elsewhere.
-    const { hold, graceMs } = this.#parts.hosts;
-    const plan = { graceMs, elsewhere: (piece: PieceIndex) => hold(entry.id, piece) };
-    if (!entry.stored.complete) this.#track(this.#refill(entry, plan));
+    if (!entry.stored.complete) this.#track(this.#refill(entry, this.#lent(entry)));
     return entry;
+  }
+
+  /** Hosts that have all of it give it to each other; what none of them has comes from elsewhere. */
+  #lent({ id }: Entry): Required<Pick<PullPlan, 'graceMs' | 'elsewhere'>> {
+    const { hold, graceMs } = this.#parts.hosts;
+    return { graceMs, elsewhere: (piece) => hold(id, piece) };
   }
 
   /** Makes it the task's content. */
@@ -266,28 +239,43 @@ export class Cache {
 
   async #fill(entry: Entry, answer: BodyAnswer): Promise<void> {
     const { stored } = entry;
+    let manifest: Manifest | undefined;
     stored.acquire();
     try {
       const filled = await fillEntry(entry, answer, {
         ...this.#parts,
-        ask: (spec, more) => this.#asking.ask(spec, more),
+        // A read that broke off goes on, unless nothing more need be read.
+        ask: async (spec, more) => {
+          manifest = await endElsewhere(this.#parts, entry);
+          if (manifest !== undefined) throw new Fault('cancelled', 'others have read it to its end');
+          return this.#asking.ask(spec, more);
+        },
         signal: this.#stop.signal,
         bring: (pieces, which) => {
-          const { graceMs, hold } = this.#parts.hosts;
-          const lent = { elsewhere: (piece: PieceIndex) => hold(entry.id, piece) };
-          return this.#pull(entry, { pieces, graceMs, ...(which === 'all' ? {} : lent) });
+          const { graceMs, elsewhere } = this.#lent(entry);
+          return this.#pull(entry, { pieces, graceMs, ...(which === 'all' ? {} : { elsewhere }) });
         },
       });
-      await this.#complete(entry, filled);
+      await this.#complete(entry, sealed(this.#parts, entry, filled.digest), filled.written);
     } catch (error) {
-      await this.#break(entry, Fault.of(error));
+      if (manifest === undefined) await this.#break(entry, Fault.of(error));
+      else await this.#takeEnd(entry, manifest);
     } finally {
       stored.release();
     }
   }
 
-  async #complete(entry: Entry, { digest, written }: Filled): Promise<void> {
-    const manifest = sealed(this.#parts, entry, digest);
+  /** What others have found out of a content; its bytes are theirs to give, where nobody else has them the source's. */
+  async #takeEnd(entry: Entry, manifest: Manifest): Promise<void> {
+    if (entry.shape.length === null) {
+      await entry.stored.reshape(manifest.shape);
+      this.#parts.events.shaped(entry);
+    }
+    await this.#complete(entry, manifest, async () => undefined);
+    await this.#refill(entry, this.#lent(entry));
+  }
+
+  async #complete(entry: Entry, manifest: Manifest, written: Filled['written']): Promise<void> {
     // Said while the pieces are on their way to the disk: a small content's files are made with it, and need not be written twice.
     await Promise.all([entry.stored.annotate({ manifest }), written()]);
     entry.settle({ manifest });

@@ -92,6 +92,19 @@ async function knownToHosts(
   return entryOf(parts, spec, { content, shape, facts, life: {}, manifest, holders: [] });
 }
 
+/**
+ * The manifest of a content that is being read here, where others have come to its end meanwhile: this supernode stood still or the source was in
+ * trouble, and who asked elsewhere was served there.
+ */
+export async function endElsewhere(
+  { shared, secret, manifestFromHosts }: Pick<KnownParts, 'shared' | 'secret' | 'manifestFromHosts'>,
+  { id, task }: Pick<Entry, 'id' | 'task'>,
+): Promise<Manifest | undefined> {
+  const told = await shared.find(task);
+  const manifest = told?.content === id && told.manifest ? told.manifest : await manifestFromHosts(task, id);
+  return manifest?.content === id && verifyManifest(secret, manifest) ? manifest : undefined;
+}
+
 async function knownBehind(parts: KnownParts, task: TaskId, spec: TaskSpec): Promise<Entry | undefined> {
   const shared = await parts.behind.find(task);
   return shared?.manifest === undefined ? undefined : entryOf(parts, spec, shared);
