@@ -27,15 +27,15 @@ export class LabNetwork {
   constructor(prefix: string, onInterrupt: () => void = () => undefined) {
     this.#prefix = prefix;
     this.#interrupted = () => {
-      this.down();
+      this.#takeDown();
       onInterrupt();
       process.exit(130);
     };
   }
 
   up(): void {
-    // Namespaces outlive their maker.
-    for (const signal of INTERRUPTS) process.once(signal, this.#interrupted);
+    // Namespaces outlive their maker, who is not to be ended by a second signal while it takes them down.
+    for (const signal of INTERRUPTS) process.on(signal, this.#interrupted);
     this.#run('ip', 'netns', 'add', this.#bridge);
     this.#inside(
       this.#bridge,
@@ -106,6 +106,10 @@ export class LabNetwork {
   /** Ends what still runs inside and takes everything down; safe after a half-made `up`. */
   down(): void {
     for (const signal of INTERRUPTS) process.off(signal, this.#interrupted);
+    this.#takeDown();
+  }
+
+  #takeDown(): void {
     for (const host of this.hosts) {
       for (const pid of this.#try(() => this.processes(host)) ?? []) this.#try(() => process.kill(pid, 'SIGKILL'));
       this.#try(() => this.#run('ip', 'netns', 'del', this.namespace(host)));
