@@ -126,12 +126,12 @@ export class LabRun {
   }
 
   async #clock(): Promise<LabResult> {
-    const shells = this.#names.map((name) => this.#shell(name));
+    const hosts = this.#names.map((name) => ({ name, shell: this.#shell(name) }));
     for (const name of this.#names) await this.#exists(`${this.#dir}/${name}/set`, name);
     const before = this.#counters();
     const started = performance.now();
     const outcomes = await Promise.all(
-      shells.map((shell, i) => this.#get(shell, this.#names[i] ?? '', i * this.#case.staggerSeconds)),
+      hosts.map(({ name, shell }, i) => this.#get(name, shell, i * this.#case.staggerSeconds)),
     );
     const makespan = (performance.now() - started) / 1000;
     const after = this.#counters();
@@ -157,8 +157,8 @@ export class LabRun {
   }
 
   async #get(
-    child: ChildProcess,
     name: string,
+    child: ChildProcess,
     wait: number,
   ): Promise<{ seconds: number; cpu: number; error?: string }> {
     if (wait > 0) await delay(wait * 1000);

@@ -24,7 +24,6 @@ export type SendPart = {
 type Order = { readonly id: ContentId; readonly content: Servable; readonly part: SendPart };
 
 export class PieceSending {
-  readonly part: SendPart;
   /** Settles when the content is not in use any more. */
   finished: Promise<void> = Promise.resolve();
   readonly #connection: ServedConnection;
@@ -40,7 +39,6 @@ export class PieceSending {
     this.#connection = connection;
     this.#order = order;
     this.#context = context;
-    this.part = order.part;
   }
 
   /** Never rejects. */
@@ -88,7 +86,7 @@ export class PieceSending {
 
   /** Puts the head before the first bytes; returns where it begins. */
   #begin(buffer: Buffer): number {
-    const head = this.#connection.head(this.part.status, this.part.head);
+    const head = this.#connection.head(this.#order.part.status, this.#order.part.head);
     assert(head.length <= HEAD_ROOM_BYTES, 'a short head');
     this.#begun = true;
     const from = HEAD_ROOM_BYTES - head.length;

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Millis } from '../base/clock.ts';
-import { parseRequestHead, type RequestHead } from './request-head.ts';
+import { parseRequestHead, type RequestHead } from './http-head.ts';
 
 export type ConnectionLimits = {
   /** Between two requests. */

@@ -17,8 +17,8 @@ import type { Swarm } from './swarm.ts';
 
 /** Spread of progress, as a share of the content, from which on the joins count as staggered. */
 const STAGGERED = 0.25;
-/** More than any number of pieces. */
-const FED = 2 ** 25;
+/** Puts a child behind all that have too little to do: more than any number of pieces. */
+const BEHIND = 2 ** 25;
 const LAST = 2 ** 30;
 
 export type Choice = { child: number; piece: number };
@@ -128,7 +128,7 @@ export class ChildChooser {
       const child = peers[i] ?? -1;
       const taken = swarm.takenCount(child);
       const progress = !staggered ? taken : this.#hasNothing(swarm, child) ? -1 : swarm.pieces - taken;
-      const key = swarm.fed(child) ? FED + progress : progress;
+      const key = swarm.fed(child) ? BEHIND + progress : progress;
       // A false witness lives off the seed alone, which has others to think of first.
       if (this.#pairs.size > 0 && this.#pairs.isMute(swarm.hostOf(child))) this.#keys[i] = LAST;
       else this.#keys[i] = count > 1 && swarm.places.mayBeNear(parent, child) ? key - near(swarm, parent, child) : key;

@@ -14,8 +14,9 @@ import { MemoryStore } from '../../store/memory-store.ts';
 import type { Marks } from '../../store/watermarks.ts';
 import { ALONE } from '../cluster/alone.ts';
 import { NO_HOSTS } from '../cluster/no-hosts.fixture.ts';
-import { Cache, type CacheParts } from './cache.ts';
+import { Cache } from './cache.ts';
 import type { Opened } from './entry.ts';
+import type { CacheParts } from './parts.ts';
 
 export const MINUTE = 60_000;
 

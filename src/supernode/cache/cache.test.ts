@@ -251,34 +251,55 @@ test('a content that the operator drops is gone, and its downloads are told', as
   expect(await lab.cache.drop(entry.task)).toBe(false);
 });
 
-test('a read that broke off does not go on when others have come to the end meanwhile', async () => {
-  const other = cacheLab();
-  other.source.serve(URL, { bytes: BYTES, etag: '"1"' });
-  const { entry: full } = await filled(other, specOf(URL));
-  const theirs: ContentTier = {
-    ...NO_HOSTS.tier,
-    read: async (_, { start, end }, into) => full.stored.read(start, into.subarray(0, end - start)),
-  };
-  let found = false;
-  const lab = cacheLab({
-    hosts: { ...NO_HOSTS, tier: theirs },
-    manifestFromHosts: async () => (found ? full.manifest : undefined),
-    delay: async () => {
-      found = true;
-    },
+describe('a read that broke off when others have come to the end meanwhile', () => {
+  /** Others have it by the time that the read is tried again. */
+  async function brokenLab(again: () => void = () => undefined) {
+    const other = cacheLab();
+    other.source.serve(URL, { bytes: BYTES, etag: '"1"' });
+    const { entry: full } = await filled(other, specOf(URL));
+    const theirs: ContentTier = {
+      ...NO_HOSTS.tier,
+      read: async (_, { start, end }, into) => full.stored.read(start, into.subarray(0, end - start)),
+    };
+    let found = false;
+    const lab = cacheLab({
+      hosts: { ...NO_HOSTS, tier: theirs },
+      manifestFromHosts: async () => (found ? full.manifest : undefined),
+      delay: async () => {
+        found = true;
+        again();
+      },
+    });
+    lab.source.serve(URL, { bytes: BYTES, etag: '"1"', cutAt: 200_000 });
+    return { lab, full };
+  }
+
+  test('does not go on: the rest is theirs to give', async () => {
+    const { lab, full } = await brokenLab();
+    const { entry } = await lab.open(specOf(URL));
+    expect(entry.id).toBe(full.id);
+    await entry.whenSettled();
+    expect([entry.fault, entry.manifest]).toEqual([undefined, full.manifest]);
+    await vi.waitFor(() => expect(entry.stored.complete).toBe(true));
+    const whole = Buffer.alloc(BYTES.length);
+    await entry.stored.read(0, whole);
+    expect(whole.equals(BYTES)).toBe(true);
+    expect(lab.source.asked).toEqual(['plain']);
+    expect(lab.told).toContain(`completed ${entry.id}`);
+    await lab.cache.close();
   });
-  lab.source.serve(URL, { bytes: BYTES, etag: '"1"', cutAt: 200_000 });
-  const { entry } = await lab.open(specOf(URL));
-  expect(entry.id).toBe(full.id);
-  await entry.whenSettled();
-  expect([entry.fault, entry.manifest]).toEqual([undefined, full.manifest]);
-  await vi.waitFor(() => expect(entry.stored.complete).toBe(true));
-  const whole = Buffer.alloc(BYTES.length);
-  await entry.stored.read(0, whole);
-  expect(whole.equals(BYTES)).toBe(true);
-  expect(lab.source.asked).toEqual(['plain']);
-  expect(lab.told).toContain(`completed ${entry.id}`);
-  await lab.cache.close();
+
+  test('ends for those who wait when the disk does not take what it is', async () => {
+    const full = new Fault('no-space', 'no space left on the disk');
+    const { lab } = await brokenLab(() => {
+      for (const stored of lab.store.list()) vi.spyOn(stored, 'annotate').mockRejectedValue(full);
+    });
+    const { entry } = await lab.open(specOf(URL));
+    await entry.whenSettled();
+    expect([entry.fault, entry.manifest]).toEqual([full, undefined]);
+    expect(lab.told).toContain(`broken ${entry.id}`);
+    await lab.cache.close();
+  });
 });
 
 describe('bytes other than those that the asker named', () => {

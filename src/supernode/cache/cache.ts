@@ -21,8 +21,6 @@ import type { CacheParts } from './parts.ts';
 import { type PullPlan, pull } from './pull.ts';
 import { requireSame, sourceTier } from './refill.ts';
 
-export type { CacheParts } from './parts.ts';
-
 /** Who asks while a content is judged waits for the verdict, but no longer than this. Milliseconds. */
 const VERDICT_MS = 1000;
 
@@ -259,7 +257,7 @@ export class Cache {
       await this.#complete(entry, sealed(this.#parts, entry, filled.digest), filled.written);
     } catch (error) {
       if (manifest === undefined) await this.#break(entry, Fault.of(error));
-      else await this.#takeEnd(entry, manifest);
+      else await this.#takeEnd(entry, manifest).catch((fault: unknown) => this.#break(entry, Fault.of(fault)));
     } finally {
       stored.release();
     }

@@ -1,5 +1,5 @@
 /** What a cache is given that has nobody to ask but hosts and sources: one supernode needs nothing else. */
-import type { CacheParts } from '../cache/cache.ts';
+import type { CacheParts } from '../cache/parts.ts';
 
 const NOTHING = { find: async () => undefined, forget: async () => undefined };
 

@@ -1,6 +1,6 @@
 /** For a cache without hosts. */
 import { Fault } from '../../protocol/faults.ts';
-import type { CacheParts } from '../cache/cache.ts';
+import type { CacheParts } from '../cache/parts.ts';
 
 export const NO_HOSTS: CacheParts['hosts'] = {
   tier: {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseRequestHead } from './request-head.ts';
+import { parseRequestHead } from './http-head.ts';
 
 const head = (...lines: string[]) => parseRequestHead(lines.join('\r\n'));
 
