@@ -266,6 +266,11 @@ export function rename(from: string, to: string): Promise<void> {
   return diskCall<void>('write', to, (done) => fs.rename(from, to, (error) => done(error)));
 }
 
+/** Adds to the end of a small file, which is made when it is not there. */
+export function appendText(path: string, text: string): Promise<void> {
+  return diskCall<void>('write', path, (done) => fs.appendFile(path, text, (error) => done(error)));
+}
+
 /** The whole of a small file; undefined when it is not there. */
 export function readSmall(path: string): Promise<Buffer | undefined> {
   return unless(

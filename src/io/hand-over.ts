@@ -2,11 +2,11 @@
  * Makes a file appear under another name in one atomic step. A reflink shares the blocks and copies on write, a hard link
  * shares the file, a copy is made by the kernel; in no case do the bytes pass through this process.
  */
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { Fault } from '../protocol/faults.ts';
 import { diskCall, errnoOf, kindOf, removeFile, rename, type Stamp, setMode, stampAt, syncFile } from './disk.ts';
+import type { FreshFiles } from './fresh-files.ts';
 import { writeWhole } from './whole-file.ts';
 
 const { COPYFILE_EXCL, COPYFILE_FICLONE, COPYFILE_FICLONE_FORCE } = fs.constants;
@@ -17,6 +17,8 @@ export type HandOverWay = 'reflink' | 'link' | 'copy';
 
 export type HandOverRequest = {
   readonly from: string;
+  /** Makes the file beside its place. */
+  readonly fresh: FreshFiles;
   readonly to: string;
   /** Only copy (which may still share blocks where the file system can). */
   readonly copy: boolean;
@@ -35,9 +37,8 @@ const withoutReflink = new Set<string>();
 
 export async function handOverFile(request: HandOverRequest): Promise<HandOverWay> {
   const { to } = request;
-  await checkPlace(to);
-  const fresh = freshName(to);
-  try {
+  const standing = await checkPlace(to);
+  return request.fresh.use(to, async (fresh) => {
     const way = await make(request, fresh);
     const made = await stampAt(fresh);
     if (made === undefined) throw new Fault('local-io', `cannot write ${to}: somebody removed it while it was made`);
@@ -45,38 +46,28 @@ export async function handOverFile(request: HandOverRequest): Promise<HandOverWa
     if (request.sync) await syncFile(fresh);
     await rename(fresh, to);
     // Renaming one link of a file over another of the same file does nothing at all, and both names stay.
-    if (way === 'link' && made.links > 2n) await removeFile(fresh);
+    if (way === 'link' && (standing || made.links > 2n)) await removeFile(fresh);
     return way;
-  } catch (error) {
-    // The first error is the one to tell; a leftover is only untidy.
-    await removeFile(fresh).catch(() => undefined);
-    throw error;
-  }
+  });
 }
+
+export type HandOverBytes = { readonly fresh: FreshFiles; readonly to: string; readonly sync: boolean };
 
 /** The same for bytes in memory. */
-export async function handOverBytes(bytes: Uint8Array, to: string, sync: boolean): Promise<void> {
+export async function handOverBytes(bytes: Uint8Array, { fresh: files, to, sync }: HandOverBytes): Promise<void> {
   await checkPlace(to);
-  const fresh = freshName(to);
-  try {
+  await files.use(to, async (fresh) => {
     await writeWhole(fresh, bytes, { mode: OUTPUT_MODE, exclusive: true, sync, named: to });
     await rename(fresh, to);
-  } catch (error) {
-    // The first error is the one to tell; a leftover is only untidy.
-    await removeFile(fresh).catch(() => undefined);
-    throw error;
-  }
+  });
 }
 
-async function checkPlace(to: string): Promise<void> {
+/** True when something stands there, which is going to be replaced. */
+async function checkPlace(to: string): Promise<boolean> {
   const kind = await kindOf(to);
   if (kind === 'folder') throw new Fault('local-io', `cannot write ${to}: it is a folder; give the name of a file`);
   if (kind === 'other') throw new Fault('local-io', `cannot write ${to}: it is no plain file; give another name`);
-}
-
-/** Beside the output, so that the last step is a rename; hidden, because it is nobody's file yet. */
-function freshName(to: string): string {
-  return join(dirname(to), `.${basename(to).slice(0, 64)}.${randomBytes(6).toString('hex')}.dfget`);
+  return kind !== undefined;
 }
 
 async function make(request: HandOverRequest, fresh: string): Promise<HandOverWay> {

@@ -3,12 +3,18 @@
  * It stands in for a stored content everywhere. Invariant: all of it is here from the start.
  */
 import { Bitfield } from '../base/bitfield.ts';
-import { handOverBytes } from '../io/hand-over.ts';
 import { sha256 } from '../io/hash.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { ContentId, PieceIndex } from '../protocol/ids.ts';
 import { type ContentShape, pieceCount } from '../protocol/piece.ts';
-import type { ContentMeta, HandOver, StoredContent } from '../store/store.ts';
+import type { ContentMeta, ContentStore, HandOver, StoredContent } from '../store/store.ts';
+
+export type InlineParts = {
+  readonly id: ContentId;
+  readonly shape: ContentShape;
+  readonly meta: ContentMeta;
+  readonly bytes: Uint8Array;
+};
 
 export class InlineContent implements StoredContent {
   readonly id: ContentId;
@@ -17,10 +23,11 @@ export class InlineContent implements StoredContent {
   readonly complete = true;
   readonly usedAt: number;
   readonly #bytes: Uint8Array;
+  readonly #store: Pick<ContentStore, 'handOverBytes'>;
   #meta: ContentMeta;
 
   /** Fault bad-message when the bytes are not as many as the shape says. */
-  constructor(id: ContentId, shape: ContentShape, meta: ContentMeta, bytes: Uint8Array) {
+  constructor(store: Pick<ContentStore, 'handOverBytes'>, { id, shape, meta, bytes }: InlineParts) {
     if (shape.length !== bytes.length) throw new Fault('bad-message', 'an inline content of another length than said');
     this.id = id;
     this.shape = shape;
@@ -28,6 +35,7 @@ export class InlineContent implements StoredContent {
     this.usedAt = meta.checkedAt ?? 0;
     this.#meta = meta;
     this.#bytes = bytes;
+    this.#store = store;
   }
 
   get meta(): ContentMeta {
@@ -65,9 +73,8 @@ export class InlineContent implements StoredContent {
 
   async verify(): Promise<void> {}
 
-  async handOver(path: string, { sync = false }: { readonly sync?: boolean }): Promise<HandOver> {
-    await handOverBytes(this.#bytes, path, sync);
-    return 'copy';
+  handOver(path: string, options: { readonly sync?: boolean }): Promise<HandOver> {
+    return this.#store.handOverBytes(this.#bytes, path, options);
   }
 
   acquire(): void {}

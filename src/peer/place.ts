@@ -76,7 +76,7 @@ export class Place {
       this.#take(
         inline === undefined
           ? await this.#parts.store.create(id, shape, meta)
-          : new InlineContent(id, shape, meta, Buffer.from(inline, 'base64')),
+          : new InlineContent(this.#parts.store, { id, shape, meta, bytes: Buffer.from(inline, 'base64') }),
       );
     }
     await this.reshape(shape);

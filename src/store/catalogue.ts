@@ -4,6 +4,7 @@
  *
  *     root/VERSION                          "1"
  *     root/lock                             who uses it (io/lock-file.ts)
+ *     root/outputs                          where files were being put in place (io/fresh-files.ts)
  *     root/contents/<2>/<content id>/       <2> = the id's first two digits
  *         data                              the plain bytes, sparse while pieces are missing
  *         journal                           what of it is held (journal-format.ts)
@@ -41,6 +42,11 @@ export class Folders {
 
   get lock(): string {
     return join(this.root, 'lock');
+  }
+
+  /** The ledger of the folders in which outputs are being made. */
+  get outputs(): string {
+    return join(this.root, 'outputs');
   }
 
   get contents(): string {

@@ -1,6 +1,7 @@
 /** What a content on disk is made of: what it shares with all others of its store, and what is its own. */
 import type { Clock } from '../base/clock.ts';
 import type { BufferPool } from '../io/buffers.ts';
+import type { FreshFiles } from '../io/fresh-files.ts';
 import type { OpenFiles } from '../io/open-files.ts';
 import type { Fault } from '../protocol/faults.ts';
 import type { ContentId } from '../protocol/ids.ts';
@@ -13,6 +14,7 @@ export type ContentHome = {
   readonly clock: Clock;
   readonly bootId: string;
   readonly files: OpenFiles;
+  readonly fresh: FreshFiles;
   readonly scratch: BufferPool;
   readonly space: Space;
   readonly onError: (fault: Fault) => void;

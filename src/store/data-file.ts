@@ -20,6 +20,7 @@ import {
   truncateFile,
 } from '../io/disk.ts';
 import { readAt } from '../io/file-bytes.ts';
+import type { FreshFiles } from '../io/fresh-files.ts';
 import { copyFile, type HandOverWay, handOverFile, ownMode } from '../io/hand-over.ts';
 import { LazyFile, type OpenFiles } from '../io/open-files.ts';
 import { WriteLine } from '../io/write-line.ts';
@@ -35,6 +36,7 @@ export type DataHandOver = {
   readonly length: number;
   readonly copy: boolean;
   readonly sync: boolean;
+  readonly fresh: FreshFiles;
   /** Every byte is proved; asked in the same step as the file was found unchanged. */
   readonly ready: () => boolean;
 };
@@ -143,7 +145,7 @@ export class DataFile {
     };
     this.#linkings++;
     try {
-      return await handOverFile({ from: path, to, copy: options.copy, noLink, sync: options.sync, check });
+      return await handOverFile({ from: path, to, noLink, check, ...options });
     } catch (error) {
       if (error instanceof ChangedMeanwhile) return undefined;
       throw error;

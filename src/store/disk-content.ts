@@ -206,7 +206,8 @@ export class DiskContent implements StoredContent, Tenant {
         const { length } = this.shape;
         if (length === null || !this.complete) throw lacks(this.id, Math.max(0, this.held.nextClear()));
         const { copy = false, sync = false } = options;
-        const way = await this.#data.handOver(path, { length, copy, sync, ready });
+        const { fresh } = this.#home;
+        const way = await this.#data.handOver(path, { fresh, length, copy, sync, ready });
         if (way !== undefined) return way;
       }
       throw new Fault(

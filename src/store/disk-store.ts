@@ -6,6 +6,8 @@ import type { Clock } from '../base/clock.ts';
 import { readBootId } from '../io/boot-id.ts';
 import { BufferPool } from '../io/buffers.ts';
 import { type FreeSpace, freeSpace, makeFolder, removeTree, rename } from '../io/disk.ts';
+import { FreshFiles } from '../io/fresh-files.ts';
+import { handOverBytes } from '../io/hand-over.ts';
 import { LockFile } from '../io/lock-file.ts';
 import { OpenFiles } from '../io/open-files.ts';
 import { Fault } from '../protocol/faults.ts';
@@ -17,7 +19,7 @@ import { ContentIndex } from './content-index.ts';
 import type { DiskContent } from './disk-content.ts';
 import { bootIdInHeader } from './journal-format.ts';
 import { Space } from './space.ts';
-import type { ContentMeta, ContentStore, StoredContent } from './store.ts';
+import type { ContentMeta, ContentStore, HandOver, StoredContent } from './store.ts';
 import { DEFAULT_MARKS, type Marks } from './watermarks.ts';
 
 const DEFAULT_MAX_OPEN_FILES = 256;
@@ -53,7 +55,8 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     const leftOver = await folders.trashed();
     // An unknown boot is never the same as another one: all from before is doubted.
     const bootId = bootIdInHeader(options.bootId ?? (await readBootId()) ?? `unknown-${options.clock.wall()}`);
-    const store = new DiskStore(options, { folders, lock, bootId });
+    const fresh = await FreshFiles.open(folders.outputs, options.onError ?? (() => undefined));
+    const store = new DiskStore(options, { folders, lock, bootId, fresh });
     await store.load();
     store.discard(leftOver);
     return store;
@@ -63,7 +66,12 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
   }
 }
 
-type StoreParts = { readonly folders: Folders; readonly lock: LockFile; readonly bootId: string };
+type StoreParts = {
+  readonly folders: Folders;
+  readonly lock: LockFile;
+  readonly bootId: string;
+  readonly fresh: FreshFiles;
+};
 
 export class DiskStore implements ContentStore {
   readonly #options: DiskStoreOptions;
@@ -86,6 +94,7 @@ export class DiskStore implements ContentStore {
     this.#home = {
       clock: options.clock,
       bootId: parts.bootId,
+      fresh: parts.fresh,
       files: new OpenFiles({
         limit: options.maxOpenFiles ?? DEFAULT_MAX_OPEN_FILES,
         onCloseError: (error) => onError(Fault.of(error)),
@@ -176,6 +185,11 @@ export class DiskStore implements ContentStore {
     return this.#home.space.keep(more);
   }
 
+  async handOverBytes(bytes: Uint8Array, to: string, { sync = false }: { readonly sync?: boolean }): Promise<HandOver> {
+    await handOverBytes(bytes, { fresh: this.#home.fresh, to, sync });
+    return 'copy';
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -184,6 +198,7 @@ export class DiskStore implements ContentStore {
     for (const content of this.#condemned) content.usage.abandon();
     await Promise.all(this.#deleting);
     await this.#home.files.close();
+    await this.#home.fresh.close();
     this.#home.scratch.trim();
     this.#lock.release();
   }

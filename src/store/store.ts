@@ -42,6 +42,8 @@ export interface ContentStore {
   remove(id: ContentId): Promise<void>;
   /** One look at the marks (watermarks.ts): evicts what they say and gives its ids. `more` goes before the store's own. */
   keep(more?: Partial<Marks>): Promise<readonly ContentId[]>;
+  /** The same as a content's `handOver`, for one that is in memory alone. Faults: local-io, no-space. */
+  handOverBytes(bytes: Uint8Array, path: string, options: { readonly sync?: boolean }): Promise<HandOver>;
   /** Waits for what is being written, then closes every file. */
   close(): Promise<void>;
 }
