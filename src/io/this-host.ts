@@ -1,4 +1,5 @@
 /** What a program can know of the host that it runs on. */
+import { isIP } from 'node:net';
 import { hostname, networkInterfaces, userInfo } from 'node:os';
 import { type HostId, parseHostId } from '../protocol/ids.ts';
 import { readBootId } from './boot-id.ts';
@@ -21,11 +22,16 @@ export function thisUser(): { readonly root: boolean; readonly home: string } {
 }
 
 /** The first address that another machine could reach; IPv4 before IPv6; loopback where there is no other. */
-export function firstAddress(): string {
+function firstAddress(): string {
   const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const outside = all.filter((address) => !address.internal && !address.address.startsWith('fe80:'));
   const best = outside.find((address) => address.family === 'IPv4') ?? outside[0];
   return best?.address ?? '127.0.0.1';
+}
+
+/** Where others reach what listens on `bind`: that one address, or the first where it listens on all. */
+export function addressOf(bind: string): string {
+  return isIP(bind) === 0 || bind === '::' || bind === '0.0.0.0' ? firstAddress() : bind;
 }
 
 /** An id that no other host has: readable by its name, unique by its random part. */

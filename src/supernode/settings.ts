@@ -68,7 +68,11 @@ export const FLAGS = {
   'download-port': { kind: 'integer', value: 'PORT', help: 'port of the piece server (default 8001)' },
   bind: { kind: 'text', value: 'IP', help: 'address to listen on (default all)' },
   'home-dir': { kind: 'text', value: 'DIR', help: 'where contents and secret are kept' },
-  'advertise-ip': { kind: 'text', value: 'IP', help: 'where hosts reach this supernode (default the first address)' },
+  'advertise-ip': {
+    kind: 'text',
+    value: 'IP',
+    help: 'where hosts reach this supernode (default --bind, or the first address)',
+  },
   'max-bandwidth': { kind: 'text', value: 'RATE', help: 'limit of all that is read and sent (default none)' },
   'system-bandwidth': { kind: 'text', value: 'RATE', help: 'part of --max-bandwidth left to others' },
   'fail-access-interval': {

@@ -11,7 +11,7 @@ import { PieceServer } from '../io/piece-server.ts';
 import { acceptSessions, type SessionAcceptor } from '../io/session.ts';
 import { sleep } from '../io/sleep.ts';
 import { systemClock } from '../io/system-clock.ts';
-import { firstAddress, machineName } from '../io/this-host.ts';
+import { addressOf, machineName } from '../io/this-host.ts';
 import { letYoungHeapGrow } from '../io/young-heap.ts';
 import type { ContentId, HostId } from '../protocol/ids.ts';
 import { type Member, placeText } from '../protocol/member.ts';
@@ -81,7 +81,7 @@ export async function startSupernode(
   const redis = redisOf(settings, clock, log);
   const s3 = await s3BehindOf(settings);
   const home = await openHome(settings.homeDir ?? defaultHome(), settings.clusterSecretFile);
-  const address = settings.advertiseIP ?? firstAddress();
+  const address = settings.advertiseIP ?? addressOf(settings.bindAddress);
   const rates = new Pacer(rateOf(settings), clock);
   const sources = createSources(sourcesOf(settings, clock));
   let cache: Cache | undefined;

@@ -50,6 +50,9 @@ export type TransferLimits = {
   readonly silenceMaxMs: number;
   /** Asked again so often without any piece gained = the supernode counts as lost. */
   readonly silences: number;
+  /** So many attempts that failed, over so long, and no piece gained = the supernode counts as lost. */
+  readonly barrenFailures: number;
+  readonly barrenMs: number;
 };
 
 export const TRANSFER_LIMITS: TransferLimits = {
@@ -79,6 +82,8 @@ export const TRANSFER_LIMITS: TransferLimits = {
   silenceMs: 4_000,
   silenceMaxMs: 30_000,
   silences: 12,
+  barrenFailures: 5,
+  barrenMs: 20_000,
 };
 
 /** How long a host that lost its supernode waits for it, or for known parents, before it reads the source. */

@@ -8,6 +8,16 @@ export type Refusal = 'final' | 'changed' | 'helpless';
 
 export const NO_SUPERNODE: FaultValue = { code: 'supernode-unreachable', message: 'no supernode can be reached' };
 
+export const NOTHING_ASSIGNED: FaultValue = {
+  code: 'supernode-unreachable',
+  message: 'the supernode assigns nothing any more',
+};
+export const NOTHING_HELPS: FaultValue = {
+  code: 'supernode-unreachable',
+  message:
+    'nothing that the supernode assigns can be fetched; can this host reach its download port and the other hosts?',
+};
+
 const FINAL: ReadonlySet<FaultCode> = new Set([
   'usage',
   'source-refused',

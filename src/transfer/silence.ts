@@ -1,4 +1,7 @@
-/** A supernode that is there but says nothing while nothing is on its way: after how long it is asked again, how often. */
+/**
+ * A supernode that is there and of no use: one that says nothing while nothing is on its way is asked again, some times; one whose assignments
+ * all fail (its ports may be closed to this host) counts as lost after a while.
+ */
 import type { Millis } from '../base/clock.ts';
 import type { TransferLimits } from './limits.ts';
 
@@ -6,6 +9,9 @@ export class Silence {
   readonly #limits: TransferLimits;
   #heardAt: Millis = 0;
   #times = 0;
+  /** Attempts that failed since the last piece came, and when the first of them did. */
+  #failures = 0;
+  #failingSince: Millis = 0;
 
   constructor(limits: TransferLimits) {
     this.#limits = limits;
@@ -26,6 +32,14 @@ export class Silence {
   gained(now: Millis): void {
     this.#heardAt = now;
     this.#times = 0;
+    this.#failures = 0;
+  }
+
+  /** An attempt failed. True when nothing but that has come of what was assigned for too long. */
+  failed(now: Millis): boolean {
+    if (this.#failures++ === 0) this.#failingSince = now;
+    const { barrenFailures, barrenMs } = this.#limits;
+    return this.#failures >= barrenFailures && now - this.#failingSince >= barrenMs;
   }
 
   /** True when it may be asked once more. */

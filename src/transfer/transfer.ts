@@ -13,7 +13,7 @@ import { Fetching } from './fetching.ts';
 import { patienceMs, TRANSFER_LIMITS, type TransferLimits } from './limits.ts';
 import { isOver, type Link, nextPhase, type Phase, type PhaseName, turnOf } from './phase.ts';
 import type { PieceState } from './pieces.ts';
-import { NO_SUPERNODE, refusalOf, withoutSource } from './refusal.ts';
+import { NO_SUPERNODE, NOTHING_ASSIGNED, NOTHING_HELPS, refusalOf, withoutSource } from './refusal.ts';
 import type { TransferSettings } from './settings.ts';
 import { Silence } from './silence.ts';
 import { SourcePlan } from './source-plan.ts';
@@ -116,6 +116,8 @@ export class Transfer {
     if (event.type === 'shaped' && event.shape.length !== null) this.#deadline.lengthKnown(event.shape.length);
     if (event.type === 'piece-failed' || (event.type === 'assigned' && !this.#fetching.idle)) this.#silence.heard(now);
     if (event.type === 'piece-held') this.#gain(event.attempt === 0, now);
+    if (event.type === 'piece-failed' && this.#silence.failed(now) && this.#phase.name === 'fetching')
+      this.#broken(NOTHING_HELPS, now);
     if (event.type === 'pieces-lost' && this.#phase.name === 'checking') this.#fetchAgain(now);
   }
 
@@ -177,10 +179,8 @@ export class Transfer {
       if (this.#link === 'open') this.#out.push({ type: 'leave' });
       this.#fetching.orphan();
       this.#link = 'refused';
-      this.#toSource(
-        fault,
-        this.#phase.name !== 'opening' ? now + this.#settings.random() * this.#limits.sourceJitterMs : now,
-      );
+      const jitter = this.#phase.name === 'opening' ? 0 : this.#settings.random() * this.#limits.sourceJitterMs;
+      this.#toSource(fault, now + jitter);
     }
   }
 
@@ -295,7 +295,7 @@ export class Transfer {
     if (this.#silence.endured(now)) {
       if (this.#link === 'open') this.#fetching.reporting = 'later';
       this.#ask();
-    } else this.#broken({ code: 'supernode-unreachable', message: 'the supernode assigns nothing any more' }, now);
+    } else this.#broken(NOTHING_ASSIGNED, now);
   }
 
   /** A supernode need not speak while something is on its way, or nothing is wanted. */
