@@ -42,6 +42,39 @@ describe('the piece client', () => {
     expect(into.toString()).toBe('abcd');
   });
 
+  it('says once that a body is near its end, when three quarters of it are there', async () => {
+    const told = Promise.withResolvers<void>();
+    const { parent } = await falseParent(async (socket) => {
+      socket.write(`${partHead(0, 8)}abcdef`);
+      await told.promise;
+      socket.write('g');
+      setImmediate(() => socket.write('h'));
+    });
+    const into = Buffer.alloc(8);
+    const seen: string[] = [];
+    const near = () => {
+      seen.push(into.toString('latin1', 0, 6));
+      told.resolve();
+    };
+    await client().fetch(parent, PATH, { start: 0, end: 8 }, into, { ...soon, near });
+    expect(seen).toEqual(['abcdef']);
+  });
+
+  it('says nothing of the kind of a body that comes all at once, or of a refusal', async () => {
+    const near = () => {
+      throw new Error('it is there, or never comes');
+    };
+    const whole = await falseParent((socket) => socket.write(`${partHead(0, 4)}abcd`));
+    await client().fetch(whole.parent, PATH, { start: 0, end: 4 }, Buffer.alloc(4), { ...soon, near });
+    const refused = await falseParent(async (socket) => {
+      socket.setNoDelay(true);
+      for (const byte of 'HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone')
+        await new Promise((resolve) => socket.write(byte, resolve));
+    });
+    const asked = client().fetch(refused.parent, PATH, { start: 0, end: 4 }, Buffer.alloc(4), { ...soon, near });
+    expect(await codeOf(asked)).toBe('peer-lacks');
+  });
+
   it('says reset when the parent closes before or within the body', async () => {
     const within = await falseParent((socket) => socket.end(`${partHead(0, 10)}abc`));
     const before = await falseParent((socket) => socket.destroy());

@@ -27,6 +27,8 @@ export type FetchOptions = {
   /** Asked before any of the body is read; absent = nothing limits it. */
   readonly pace?: Pace | undefined;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Called once, when the last quarter of the body is about to come. */
+  readonly near?: (() => void) | undefined;
 };
 
 const DEFAULT_MAX_IDLE = 64;
@@ -185,6 +187,7 @@ export class PieceClient {
       stallMs: options.stallMs,
       sink: plan.sink,
       pace: options.pace,
+      near: options.near,
       done: (fault, answered) => {
         plan.connection = undefined;
         if (fault?.code === 'peer-reset' && wasUsed && !answered && !plan.retried && !this.#closed) {

@@ -18,6 +18,7 @@ const SCRATCH_BYTES = 8 * 1024;
 const HEAD_READ_BYTES = 1024;
 /** A refusal with a longer body is not read to its end: the connection is closed. */
 const MAX_DISCARD_BYTES = 64 * 1024;
+const NEAR_SHARE = 0.25;
 
 /** Where the body goes (exactly as long as it must be), or why the answer is refused. */
 export type Sink = Uint8Array | Fault;
@@ -28,6 +29,8 @@ export type Job = {
   readonly sink: (head: ResponseHead) => Sink;
   /** Asked before any of the body is read. */
   readonly pace: Pace | undefined;
+  /** Called once, when no more than a quarter of the body is still to come. */
+  readonly near?: (() => void) | undefined;
   /** Exactly once. `answered` = at least one byte had come back. */
   readonly done: (fault: Fault | undefined, answered: boolean) => void;
 };
@@ -49,6 +52,8 @@ export class PieceConnection {
   #sink: Uint8Array | undefined;
   #refusal: Fault | undefined;
   #closeAfter = false;
+  /** Bytes of the body that are left when it is near its end; 0 = that was said, or nobody wants to know. */
+  #nearAt = 0;
   /** Of the body, before the limit must be asked again; negative = read unasked, with the head. */
   #allowed = Number.POSITIVE_INFINITY;
   #turn: Turn | undefined;
@@ -182,6 +187,7 @@ export class PieceConnection {
       sink.set(spill, 0);
       this.#sink = sink;
       this.#state = 'body';
+      this.#nearAt = this.#job?.near === undefined ? 0 : NEAR_SHARE * this.#total;
       this.#gathering.restart(this.#lastByteAt);
     }
     this.#allowed = this.#job?.pace === undefined ? Number.POSITIVE_INFINITY : 0;
@@ -198,6 +204,10 @@ export class PieceConnection {
     this.#allowed -= bytes;
     const left = this.#total - this.#filled;
     const pace = this.#job?.pace;
+    if (left > 0 && left <= this.#nearAt) {
+      this.#nearAt = 0;
+      this.#job?.near?.();
+    }
     if (left === 0) this.#finish();
     else if (pace !== undefined) {
       if (this.#allowed <= 0) this.#awaitTurn(pace, left);

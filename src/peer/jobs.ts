@@ -94,7 +94,8 @@ export class Jobs {
     const origin = sink.originOf(parent);
     const isGiven = this.#given?.piece === piece && this.#given.parent === parent.id;
     const given = isGiven ? this.#given?.bytes : undefined;
-    this.#fetch.run({ content, piece, parent, digest, stallMs, signal: abort.signal, given }).then(
+    const near = command.near ? () => sink.dispatch({ type: 'piece-near', attempt }) : undefined;
+    this.#fetch.run({ content, piece, parent, digest, stallMs, signal: abort.signal, given, near }).then(
       (millis) => {
         this.#attempts.delete(attempt);
         // What others had to say this host cannot vouch for.

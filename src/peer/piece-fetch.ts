@@ -30,6 +30,8 @@ export type PieceJob = {
   readonly digest: Buffer;
   readonly stallMs: number;
   readonly signal: AbortSignal;
+  /** Called once when most of it is here. */
+  readonly near?: (() => void) | undefined;
   /** What came with the assignment. */
   readonly given?: Uint8Array | undefined;
 };
@@ -103,10 +105,10 @@ export class PieceFetch {
     }
   }
 
-  async #ask({ content, piece, parent, stallMs, signal }: PieceJob, buffer: Buffer): Promise<number> {
+  async #ask({ content, piece, parent, stallMs, signal, near }: PieceJob, buffer: Buffer): Promise<number> {
     const { client, clock, bandwidth } = this.#parts;
     const since = clock.now();
-    const options = { stallMs, signal, pace: bandwidth.taking(this.#key) };
+    const options = { stallMs, signal, near, pace: bandwidth.taking(this.#key) };
     await client.fetch(parent, contentPath(content.id), pieceSpan(content.shape, piece), buffer, options);
     return clock.now() - since;
   }

@@ -110,3 +110,20 @@ test('what an earlier session assigned counts no more', async () => {
   vi.advanceTimersByTime(8);
   expect(sent.at(-1)).toEqual({ at: 16, content: 'a', pieces: [2] });
 });
+
+test('what is near its end is told as soon as what is held, with it where both are due, and never twice', async () => {
+  const reports: Extract<HostMessage, { type: 'report' }>[] = [];
+  const queue = new ReportQueue({ send: (report) => void reports.push(report), now: () => performance.now() });
+  queue.near(A, [3, 30]);
+  await Promise.resolve();
+  expect(reports).toEqual([{ type: 'report', content: 'a', held: [], failed: [], near: [[3, 30]] }]);
+  queue.held(A, [3, 30, 5]);
+  queue.near(A, [4, 40]);
+  queue.near(B, [1, 10]);
+  vi.advanceTimersByTime(8);
+  await Promise.resolve();
+  expect(reports.slice(1)).toEqual([
+    { type: 'report', content: 'a', held: [[3, 30, 5]], failed: [], near: [[4, 40]] },
+    { type: 'report', content: 'b', held: [], failed: [], near: [[1, 10]] },
+  ]);
+});

@@ -4,7 +4,7 @@
  * do than it has to tell.
  */
 import type { Millis } from '../base/clock.ts';
-import type { FailedPiece, HeldPiece, HostMessage } from '../protocol/messages.ts';
+import type { FailedPiece, HeldPiece, HostMessage, NearPiece } from '../protocol/messages.ts';
 import type { StoredContent } from '../store/store.ts';
 
 const GAP_MS = 8;
@@ -21,6 +21,7 @@ export class ReportQueue {
   #content: StoredContent | undefined;
   #held: HeldPiece[] = [];
   #failed: FailedPiece[] = [];
+  #near: NearPiece[] = [];
   /** Pieces that were assigned and have not ended; no more than a guess, since leases also end unseen. */
   #coming = 0;
   #gatherMs: Millis = 0;
@@ -54,6 +55,13 @@ export class ReportQueue {
     this.#ask();
   }
 
+  near(content: StoredContent, piece: NearPiece): void {
+    if (this.#content !== content) this.flush();
+    this.#content = content;
+    this.#near.push(piece);
+    this.#ask();
+  }
+
   failed(content: StoredContent, piece: FailedPiece): void {
     this.#about(content);
     this.#failed.push(piece);
@@ -64,8 +72,16 @@ export class ReportQueue {
   flush(): void {
     clearTimeout(this.#timer);
     this.#dueAt = Number.POSITIVE_INFINITY;
-    if (this.#content === undefined || this.#held.length + this.#failed.length === 0) return;
-    const report = { type: 'report', content: this.#content.id, held: this.#held, failed: this.#failed } as const;
+    if (this.#content === undefined || this.#held.length + this.#failed.length + this.#near.length === 0) return;
+    const near = this.#near.length === 0 ? {} : { near: this.#near };
+    const report = {
+      type: 'report',
+      content: this.#content.id,
+      held: this.#held,
+      failed: this.#failed,
+      ...near,
+    } as const;
+    this.#near = [];
     this.#held = [];
     this.#failed = [];
     this.#flushedAt = this.#parts.now();

@@ -97,6 +97,9 @@ export class TaskLink implements LinkUser {
       case 'report-held':
         this.#reports.held(content, [report.piece, report.lease, Math.round(report.millis)]);
         break;
+      case 'report-near':
+        this.#reports.near(content, [report.piece, report.lease]);
+        break;
       case 'report-failed':
         this.#reports.failed(content, [report.piece, report.lease, report.fault]);
         break;
@@ -307,9 +310,14 @@ export class TaskLink implements LinkUser {
   }
 }
 
-function assignedBy({ parents, pieces }: Extract<SupernodeMessage, { type: 'assign' }>): readonly AssignedPiece[] {
+function assignedBy({
+  parents,
+  pieces,
+  near,
+}: Extract<SupernodeMessage, { type: 'assign' }>): readonly AssignedPiece[] {
   return pieces.flatMap(([piece, at, lease, digest]) => {
     const parent = parents[at];
-    return parent === undefined ? [] : [{ piece, parent, lease, ...(digest === undefined ? {} : { digest }) }];
+    if (parent === undefined) return [];
+    return [{ piece, parent, lease, ...(digest === undefined ? {} : { digest }), ...(near ? { near } : {}) }];
   });
 }

@@ -107,6 +107,12 @@ function report(message: Fields): void {
     whole(entry[1], 'failed lease');
     if (!isFaultCode(entry[2])) broken('failed fault');
   }
+  if (message.near === undefined) return;
+  for (const item of list(message.near, 'near')) {
+    const entry = list(item, 'near', 2);
+    whole(entry[0], 'near piece', MAX_PIECES);
+    whole(entry[1], 'near lease');
+  }
 }
 
 function assign(message: Fields): void {
@@ -121,6 +127,7 @@ function assign(message: Fields): void {
     // 32 bytes are 43 characters and one '='.
     if (entry.length > 3 && base64(entry[3], 'assignment digest', 44).length !== 44) broken('assignment digest');
   }
+  if (message.near !== undefined && message.near !== true) broken('near');
   if (message.gatherMs !== undefined) amount(message.gatherMs, 'gatherMs');
 }
 

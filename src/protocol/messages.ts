@@ -29,6 +29,8 @@ export type InventoryEntry = {
 
 /** `millis` = time from sending the request to the last byte; 0 when there was no transfer. */
 export type HeldPiece = readonly [piece: PieceIndex, lease: LeaseId, millis: number];
+/** Three quarters of it are here. */
+export type NearPiece = readonly [piece: PieceIndex, lease: LeaseId];
 export type FailedPiece = readonly [piece: PieceIndex, lease: LeaseId, fault: FaultCode];
 
 export type HostMessage =
@@ -65,6 +67,8 @@ export type HostMessage =
       readonly content: ContentId;
       readonly held: readonly HeldPiece[];
       readonly failed: readonly FailedPiece[];
+      /** Of assignments that asked for it. */
+      readonly near?: readonly NearPiece[];
     }
   /** Pieces that the host does not hold any more (changed under it, or evicted): 'all' or single ones. */
   | { readonly type: 'lost'; readonly content: ContentId; readonly pieces: readonly PieceIndex[] | 'all' }
@@ -116,6 +120,8 @@ export type SupernodeMessage =
       readonly content: ContentId;
       readonly parents: readonly ParentAddress[];
       readonly pieces: readonly Assignment[];
+      /** Each of them is to be told, once, when it is near its end: what comes after it is decided meanwhile. */
+      readonly near?: true;
       /** The supernode is busy: reports may be gathered for so long while there is more to do than to tell. */
       readonly gatherMs?: number;
     }

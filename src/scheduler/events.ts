@@ -78,6 +78,14 @@ export type SchedulerEvent =
       /** Duration of the transfer as the child saw it; 0 = unknown. */
       readonly millis: Millis;
     }
+  /** Most of it is here, and what is left takes about as long as the next assignment: said of leases that ask for it. */
+  | {
+      readonly type: 'piece-near';
+      readonly host: HostId;
+      readonly content: ContentId;
+      readonly piece: PieceIndex;
+      readonly lease: LeaseId;
+    }
   | {
       readonly type: 'piece-failed';
       readonly host: HostId;
@@ -123,6 +131,8 @@ export type SchedulerCommand =
       readonly parent: HostId;
       readonly piece: PieceIndex;
       readonly lease: LeaseId;
+      /** The child should say when it is near its end. */
+      readonly near: boolean;
     }
   /** The child need not go on with it (hedged elsewhere, or the parent is gone). */
   | {

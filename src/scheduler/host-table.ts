@@ -8,7 +8,7 @@ import type { Site } from '../protocol/host.ts';
 import type { ContentId, HostId } from '../protocol/ids.ts';
 import { HostRows, SEED, SILENT, WATCHED } from './host-rows.ts';
 import type { Limits } from './limits.ts';
-import { childWindow, fedBytes, parentWindow } from './line-windows.ts';
+import { asksNear, childWindow, fedBytes, parentWindow } from './line-windows.ts';
 import { downLine, Lines, upLine } from './lines.ts';
 import { Place } from './site-distance.ts';
 import type { Trust } from './trust.ts';
@@ -176,6 +176,17 @@ export class HostTable {
   isFed(host: number, pieceSize: number): boolean {
     const line = downLine(host);
     return this.lines.bytes(line) >= fedBytes(this.lines, line, pieceSize, this.#limits);
+  }
+
+  /** Whether children should say when what this host gives them is near its end. */
+  asksNear(host: number, pieceSize: number): boolean {
+    return asksNear(this.lines, upLine(host), pieceSize, this.#limits);
+  }
+
+  /** As much is on its way to it, near its end or not, as two windows hold: more than an honest child ever has. */
+  isOverfed(host: number, pieceSize: number): boolean {
+    const line = downLine(host);
+    return this.lines.count(line) * pieceSize >= 2 * childWindow(this.lines, line, pieceSize, this.#limits);
   }
 
   /** When the last byte of what is outstanding on the line, and of `bytes` more, is expected; from now on. */

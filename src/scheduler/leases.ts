@@ -38,6 +38,8 @@ const NEXT_UP = 8;
 const PREV_UP = 9;
 const NEXT_DOWN = 10;
 const PREV_DOWN = 11;
+/** 1 = near its end: its bytes do not count as outstanding any more. */
+const EASED = 12;
 
 /** A row of times and bytes. */
 const TIMES_BITS = 2;
@@ -83,6 +85,7 @@ export class Leases {
     rows[row + CHILD_PEER] = childPeer;
     rows[row + PIECE] = piece;
     rows[row + TWIN] = NO_LEASE;
+    rows[row + EASED] = 0;
     this.#times[(lease << TIMES_BITS) + BYTES] = swarm.bytesOf(piece);
     this.#link(lease, row);
     this.#live++;
@@ -99,6 +102,17 @@ export class Leases {
   pair(lease: Lease, twin: Lease): void {
     this.#rows[(lease << ROW_BITS) + TWIN] = twin;
     this.#rows[(twin << ROW_BITS) + TWIN] = lease;
+  }
+
+  /** It is near its end. False when that was known. */
+  ease(lease: Lease): boolean {
+    const row = lease << ROW_BITS;
+    if (this.eased(lease)) return false;
+    this.#rows[row + EASED] = 1;
+    const bytes = this.bytes(lease);
+    this.#lines.eased(upLine(this.parent(lease)), bytes);
+    this.#lines.eased(downLine(this.child(lease)), bytes);
+    return true;
   }
 
   find(id: LeaseId): Lease | undefined {
@@ -161,6 +175,10 @@ export class Leases {
   /** NO_LEASE = it is not hedged. */
   twin(lease: Lease): Lease {
     return this.#rows[(lease << ROW_BITS) + TWIN] ?? NO_LEASE;
+  }
+
+  eased(lease: Lease): boolean {
+    return this.#rows[(lease << ROW_BITS) + EASED] === 1;
   }
 
   startedAt(lease: Lease): Millis {
@@ -227,7 +245,7 @@ export class Leases {
     const rows = this.#rows;
     const parent = rows[row + PARENT] ?? 0;
     const child = rows[row + CHILD] ?? 0;
-    const bytes = this.bytes(lease);
+    const bytes = this.eased(lease) ? 0 : this.bytes(lease);
     this.#lines.ended(upLine(parent), bytes);
     this.#lines.ended(downLine(child), bytes);
     const nextUp = rows[row + NEXT_UP] ?? NO_LEASE;

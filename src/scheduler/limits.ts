@@ -16,6 +16,8 @@ export type Limits = {
   readonly leadFactor: number;
   /** In this many, while all of it takes less than `busyMs`. */
   readonly wideLeadFactor: number;
+  /** Children say when a piece is near its end, as long as a control round is not longer than so many pieces. */
+  readonly nearRounds: number;
   /** Before a control round was measured. */
   readonly firstWindowPieces: number;
   /** Pieces outstanding at one parent at most, however fast it is: bounds the lease table. */
@@ -101,13 +103,14 @@ export type Limits = {
 
 export const DEFAULT_LIMITS: Limits = {
   calmShare: 0.05,
-  busyPieces: 6,
-  seedExtraPieces: 3,
-  unknownPieces: 4,
+  busyPieces: 3,
+  seedExtraPieces: 2,
+  unknownPieces: 3,
   busyMs: 400,
   leastBusyPieces: 3,
   leadFactor: 1.5,
   wideLeadFactor: 3,
+  nearRounds: 4,
   firstWindowPieces: 1,
   maxParentPieces: 256,
   childFactor: 1.5,

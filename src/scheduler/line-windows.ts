@@ -45,6 +45,18 @@ export function childWindow(lines: Lines, line: number, pieceSize: number, limit
 }
 
 /**
+ * Whether the child should say when a transfer on this uplink is near its end. The next one is then on its way when the link gets free, so that
+ * fewer need be outstanding all the time: what they share the link with arrives sooner, and is passed on sooner. Of no use where one piece at a
+ * time is best, and too many words where many pieces are sent within a round.
+ */
+export function asksNear(lines: Lines, line: number, pieceSize: number, limits: Limits): boolean {
+  const roundMs = lines.roundMs(line);
+  if (Number.isNaN(roundMs)) return !lines.told(line);
+  const rounds = roundsPerPiece(roundMs, lines.rate(line), pieceSize, limits);
+  return rounds <= limits.nearRounds && !(rounds < limits.calmShare && lines.told(line));
+}
+
+/**
  * Bytes outstanding that keep a child's downlink busy until more can be there: some of what it takes while they are on their way. A window is wider, for
  * what is not known yet; as long as others have less than they need, nobody should fill it.
  */

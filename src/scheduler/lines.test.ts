@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { childWindow, parentWindow } from './line-windows.ts';
+import { asksNear, childWindow, parentWindow } from './line-windows.ts';
 import { downLine, Lines, upLine } from './lines.ts';
 
 const MB = 1e6;
@@ -114,6 +114,17 @@ describe('windows', () => {
 
   it('let a fast downlink take from several slow parents at a time', () => {
     expect(childWindow(line(1, 400), LINE, MB, DEFAULT_LIMITS)).toBeGreaterThanOrEqual(4 * MB);
+  });
+
+  it('need to hear of what is near its end where a round is neither short nor long beside a piece', () => {
+    expect(asksNear(opened(), LINE, MB, DEFAULT_LIMITS)).toBe(true);
+    // A piece takes 100 ms.
+    const asks = (lines: Lines) => asksNear(lines, LINE, MB, DEFAULT_LIMITS);
+    expect([1, 20, 100, 1_000].map((roundMs) => asks(line(roundMs)))).toEqual([false, true, true, false]);
+    const learnt = opened();
+    carry(learnt, 40, 100);
+    learnt.sampleRound(LINE, 1);
+    expect(asks(learnt)).toBe(true);
   });
 
   it('have more at a seed, and an upper end', () => {

@@ -81,11 +81,18 @@ export class Lines {
     this.#rows[row + COUNT] = (this.#rows[row + COUNT] ?? 0) - 1;
   }
 
+  /** A transfer is near its end: room for the next one. */
+  eased(line: number, bytes: number): void {
+    const row = line << ROW_BITS;
+    this.#rows[row + BYTES] = (this.#rows[row + BYTES] ?? 0) - bytes;
+  }
+
   /** Transfers. */
   count(line: number): number {
     return this.#rows[(line << ROW_BITS) + COUNT] ?? 0;
   }
 
+  /** Bytes of those that are not near their end. */
   bytes(line: number): number {
     return this.#rows[(line << ROW_BITS) + BYTES] ?? 0;
   }

@@ -13,7 +13,7 @@ import type { Swarm } from './swarm.ts';
 import type { Transfers } from './transfers.ts';
 
 type EventOf<T extends SchedulerEvent['type']> = Extract<SchedulerEvent, { type: T }>;
-type Word = EventOf<'piece-held'> | EventOf<'piece-failed'>;
+type Word = EventOf<'piece-held'> | EventOf<'piece-near'> | EventOf<'piece-failed'>;
 type Place = { readonly host: Host; readonly swarm: Swarm; readonly peer: number };
 
 export type ReportsParts = {
@@ -71,6 +71,13 @@ export class Reports {
     this.#membership.pieceHeld(swarm);
     this.#core.ready.wakeParent(host);
     this.#core.ready.wakeChild(host);
+  }
+
+  near(event: EventOf<'piece-near'>): void {
+    const { leases, swarms } = this.#core;
+    const lease = this.#leaseOf(event);
+    const swarm = lease === NO_LEASE ? undefined : swarms.at(leases.swarm(lease));
+    if (swarm !== undefined) this.#transfers.near(lease, swarm);
   }
 
   failed(event: EventOf<'piece-failed'>, now: Millis): void {

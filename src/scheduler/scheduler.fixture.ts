@@ -88,6 +88,10 @@ export class SchedulerLab {
     return this.send({ type: 'piece-held', host: child, content, piece, lease, millis });
   }
 
+  near({ child, piece, lease }: Assign): readonly SchedulerCommand[] {
+    return this.send({ type: 'piece-near', host: child, content, piece, lease });
+  }
+
   failed({ child, piece, lease }: Assign, fault: FaultOf): readonly SchedulerCommand[] {
     return this.send({ type: 'piece-failed', host: child, content, piece, lease, fault });
   }

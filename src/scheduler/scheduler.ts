@@ -155,6 +155,9 @@ export class Scheduler implements SchedulerCore {
       case 'piece-held':
         this.#reports.held(event);
         break;
+      case 'piece-near':
+        this.#reports.near(event);
+        break;
       case 'host-joined':
         this.#membership.hostJoined(event);
         break;

@@ -68,6 +68,16 @@ export class Transfers {
     this.#close(lease);
   }
 
+  /** What is left of it takes no longer than the next assignment: both links have room for that. */
+  near(lease: Lease, swarm: Swarm): void {
+    const { leases, hosts, ready } = this.#core;
+    const child = leases.child(lease);
+    if (hosts.isOverfed(child, swarm.pieceSize) || !leases.ease(lease)) return;
+    this.updateRoom(child);
+    ready.wakeParent(leases.parent(lease));
+    ready.wakeChild(child);
+  }
+
   /** The piece is free again unless its twin still brings it. `tell` = the child is still busy with it. */
   dropped(lease: Lease, tell: boolean): void {
     const { leases, swarms, hosts } = this.#core;
@@ -132,6 +142,7 @@ export class Transfers {
       parent: hosts.idOf(leases.parent(lease)),
       piece: leases.piece(lease),
       lease: leases.id(lease),
+      near: hosts.asksNear(leases.parent(lease), swarm.pieceSize),
     });
     fresh.push(lease);
   }

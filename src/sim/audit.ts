@@ -27,7 +27,7 @@ function auditHost(host: Host, { hosts, leases, swarmsOf }: Core): string | unde
     [upLine(host.index), leases.ups(host.index)],
     [downLine(host.index), leases.downs(host.index)],
   ] as const) {
-    const bytes = open.reduce((sum, lease) => sum + leases.bytes(lease), 0);
+    const bytes = open.reduce((sum, lease) => sum + (leases.eased(lease) ? 0 : leases.bytes(lease)), 0);
     if (bytes !== lines.bytes(line)) return `outstanding bytes ${lines.bytes(line)} for ${bytes}`;
     if (open.length !== lines.count(line)) return `${lines.count(line)} transfers for ${open.length}`;
     if (host.silent && open.length > 0) return 'silent, and has transfers';

@@ -14,6 +14,8 @@ import type { SimSupernode } from './sim-supernode.ts';
 type Assign = Extract<SchedulerCommand, { type: 'assign' }>;
 type Cancel = Extract<SchedulerCommand, { type: 'cancel' }>;
 
+/** What is left of a piece when a child that was asked to says that it is near its end: a quarter at most, when it looks. */
+const NEAR_SHARE = 0.2;
 /** How long a child waits for the first byte. */
 const MUTE_MS = 1_000;
 
@@ -72,6 +74,7 @@ export class PieceTraffic {
       piece,
       bytes: this.#parts.options.pieceSize,
       leases: [{ supernode: supernode.index, lease }],
+      near: order.near,
       startedAt: this.#parts.queue.now,
       flow: undefined,
       connected: false,
@@ -137,9 +140,24 @@ export class PieceTraffic {
       this.pump(parent);
       return;
     }
-    request.flow = this.#parts.network.start({ up: parent.up, down: child.down }, request.bytes, () =>
-      this.#arrived(request),
-    );
+    const { network } = this.#parts;
+    const ends = { up: parent.up, down: child.down };
+    const arrived = () => this.#arrived(request);
+    const rest = NEAR_SHARE * request.bytes;
+    if (!request.near) request.flow = network.start(ends, request.bytes, arrived);
+    else
+      request.flow = network.start(ends, request.bytes - rest, () => {
+        this.#tellNear(request);
+        request.flow = network.start(ends, rest, arrived);
+      });
+  }
+
+  #tellNear({ child, content, piece, leases }: Request): void {
+    if (child.silent) return;
+    for (const { supernode, lease } of leases) {
+      const to = this.#parts.supernodes[supernode];
+      if (to !== undefined) this.#parts.tell(child, to, { type: 'piece-near', host: child.id, content, piece, lease });
+    }
   }
 
   #arrived(request: Request): void {

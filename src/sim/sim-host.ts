@@ -20,6 +20,8 @@ export type Request = {
   /** Who assigned it: (supernode, lease). Two supernodes may both have. */
   readonly leases: { readonly supernode: number; readonly lease: LeaseId }[];
   readonly startedAt: number;
+  /** Its supernode is told when most of it is there. */
+  readonly near: boolean;
   flow: Flow | undefined;
   /** It has one of the connections between the two. */
   connected: boolean;

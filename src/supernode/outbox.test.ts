@@ -33,8 +33,8 @@ function lab() {
     digestsFor: () => undefined,
     comingTo: (host) => coming.get(host) ?? 0,
   });
-  const assign = (piece: number, now: number, { child = CHILD, content = CONTENT } = {}) =>
-    outbox.assign({ type: 'assign', content, child, parent: PARENT.id, piece, lease: 100 + piece }, now);
+  const assign = (piece: number, now: number, { child = CHILD, content = CONTENT, near = false } = {}) =>
+    outbox.assign({ type: 'assign', content, child, parent: PARENT.id, piece, lease: 100 + piece, near }, now);
   const sendAt = (now: number, holdMs: number) => {
     clock.advance(now - clock.now());
     return outbox.send(holdMs);
@@ -95,28 +95,34 @@ test('what is to end ends at once, and what it was about is not told if it had n
   expect(sent).toEqual([{ host: CHILD, pieces: [1], cancels: [102] }]);
 });
 
-test('a busy supernode asks for gathered reports', () => {
-  const gathered: (number | undefined)[] = [];
+test('a busy supernode asks for gathered reports, and for no words about what is near its end', () => {
+  const gathered: (readonly [gatherMs: number | undefined, near: true | undefined])[] = [];
   const outbox = new Outbox({
     clock: new ManualClock(),
     send: (_, messages) => {
-      for (const message of messages) if (message.type === 'assign') gathered.push(message.gatherMs);
+      for (const message of messages) if (message.type === 'assign') gathered.push([message.gatherMs, message.near]);
     },
     addressOf: () => PARENT,
     digestsFor: () => undefined,
     comingTo: () => 0,
   });
   for (const holdMs of [0, HOLD_MS]) {
-    outbox.assign({ type: 'assign', content: CONTENT, child: CHILD, parent: PARENT.id, piece: 1, lease: 1 }, 0);
+    outbox.assign(
+      { type: 'assign', content: CONTENT, child: CHILD, parent: PARENT.id, piece: 1, lease: 1, near: true },
+      0,
+    );
     outbox.send(holdMs);
   }
-  expect(gathered).toEqual([undefined, HOLD_MS]);
+  expect(gathered).toEqual([
+    [undefined, true],
+    [HOLD_MS, undefined],
+  ]);
 });
 
 test('of a parent that has left nothing is told', () => {
   const { outbox, sent, coming, sendAt } = lab();
   coming.set(CHILD, 1);
-  outbox.assign({ type: 'assign', content: CONTENT, child: CHILD, parent: CHILD, piece: 1, lease: 1 }, 0);
+  outbox.assign({ type: 'assign', content: CONTENT, child: CHILD, parent: CHILD, piece: 1, lease: 1, near: true }, 0);
   sendAt(0, 0);
   expect(sent).toEqual([]);
 });

@@ -29,6 +29,8 @@ type Batch = {
   readonly parents: ParentAddress[];
   readonly pieces: Assignment[];
   readonly cancels: LeaseId[];
+  /** It should say when they are near their end. */
+  near: boolean;
 };
 
 type Waiting = {
@@ -54,7 +56,7 @@ export class Outbox {
   }
 
   assign(command: Extract<SchedulerCommand, { type: 'assign' }>, now: Millis): void {
-    const { child, content, parent, piece, lease } = command;
+    const { child, content, parent, piece, lease, near } = command;
     const batch = this.#batch(child, content, now);
     const address = this.#parts.addressOf(parent);
     // The parent left within this turn: its leases end with the event that says so.
@@ -63,6 +65,7 @@ export class Outbox {
     let index = batch.parents.indexOf(address);
     if (index < 0) index = batch.parents.push(address) - 1;
     const digest = batch.digests?.(piece);
+    if (near) batch.near = true;
     batch.pieces.push(digest === undefined ? [piece, index, lease] : [piece, index, lease, digest]);
   }
 
@@ -101,17 +104,21 @@ export class Outbox {
     }
     for (const batch of waiting.batches) if (batch.content === content) return batch;
     const digests = this.#parts.digestsFor(child, content);
-    const batch = { content, digests, parents: [], pieces: [], cancels: [] };
+    const batch = { content, digests, parents: [], pieces: [], cancels: [], near: false };
     waiting.batches.push(batch);
     return batch;
   }
 }
 
-function messagesOf({ content, parents, pieces, cancels }: Batch, holdMs: Millis): SupernodeMessage[] {
+function messagesOf({ content, parents, pieces, cancels, near }: Batch, holdMs: Millis): SupernodeMessage[] {
   const standing = cancels.length === 0 ? pieces : pieces.filter(([, , lease]) => !cancels.includes(lease));
   const messages: SupernodeMessage[] = [];
   if (cancels.length > 0) messages.push({ type: 'cancel', content, leases: cancels });
   if (standing.length > 0)
-    messages.push({ type: 'assign', content, parents, pieces: standing, ...(holdMs > 0 ? { gatherMs: holdMs } : {}) });
+    messages.push({
+      ...{ type: 'assign', content, parents, pieces: standing },
+      // A busy supernode has no time for words that come twice.
+      ...(holdMs > 0 ? { gatherMs: holdMs } : near ? { near } : {}),
+    });
   return messages;
 }

@@ -154,7 +154,7 @@ export class HostConversation implements SessionReceiver<HostMessage> {
 
   #report(record: HostRecord, message: ReportMessage): void {
     const { swarms } = this.#parts;
-    swarms.reported(record, message.content, message.held, message.failed);
+    swarms.reported(record, message);
   }
 
   /** Never rejects: whatever goes wrong is an answer. */

@@ -13,7 +13,7 @@ const report = (piece: number): SchedulerEvent => ({
   ...{ type: 'piece-held', host: CHILD, content: CONTENT, piece, lease: 0, millis: 1 },
 });
 const assign = (piece: number, lease: LeaseId): SchedulerCommand => ({
-  ...{ type: 'assign', content: CONTENT, child: CHILD, parent: PARENT.id, piece, lease },
+  ...{ type: 'assign', content: CONTENT, child: CHILD, parent: PARENT.id, piece, lease, near: false },
 });
 
 /** A loop around a scheduler that only answers; `answer` sees the lots. */
@@ -117,7 +117,7 @@ test('what a decision brings about is decided after it, however much it is', asy
 test('a child gets one assignment per content, a parent is named once, and what was cancelled in the same turn is not told', async () => {
   const cancel: SchedulerCommand = { type: 'cancel', content: CONTENT, child: CHILD, piece: 2, lease: 22 };
   const lost: SchedulerCommand = {
-    ...{ type: 'assign', content: CONTENT, child: CHILD, piece: 4, lease: 44 },
+    ...{ type: 'assign', content: CONTENT, child: CHILD, piece: 4, lease: 44, near: false },
     parent: CHILD,
   };
   const { loop, sent, turn } = lab(() => [assign(1, 11), assign(2, 22), cancel, assign(3, 33), lost]);

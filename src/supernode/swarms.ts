@@ -7,7 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import type { FaultCode } from '../protocol/faults.ts';
 import type { Site } from '../protocol/host.ts';
 import type { ContentId, HostId, PieceIndex, TaskId } from '../protocol/ids.ts';
-import type { FailedPiece, HeldPiece, InventoryEntry, PieceWindow, SupernodeMessage } from '../protocol/messages.ts';
+import type { HostMessage, InventoryEntry, PieceWindow, SupernodeMessage } from '../protocol/messages.ts';
 import type { Manifest, TaskSpec } from '../protocol/task.ts';
 import type { Wants } from '../scheduler/events.ts';
 import { AskedManifests } from './asked-manifests.ts';
@@ -32,6 +32,7 @@ export type SwarmsParts = {
 
 /** How much of the content a host opens it for. */
 type Reader = { readonly window?: PieceWindow; readonly only?: 'window'; readonly give?: number };
+type ReportMessage = Extract<HostMessage, { type: 'report' }>;
 
 export class Swarms implements CacheEvents {
   readonly #parts: SwarmsParts;
@@ -147,13 +148,14 @@ export class Swarms implements CacheEvents {
   }
 
   /** What a host says of pieces: thousands of these come in one turn, so that what they share is looked up once. */
-  reported(record: HostRecord, of: ContentId, held: readonly HeldPiece[], failed: readonly FailedPiece[]): void {
+  reported(record: HostRecord, { content: of, held, failed, near = [] }: ReportMessage): void {
     // Our own text of the name: the scheduler compares it with itself.
     const content = record.swarms.has(of) ? this.#swarms.get(of)?.entry.id : undefined;
     if (content === undefined) return;
     const { loop } = this.#parts;
     const host = record.description.id;
     for (const [piece, lease, millis] of held) loop.handle({ type: 'piece-held', host, content, piece, lease, millis });
+    for (const [piece, lease] of near) loop.handle({ type: 'piece-near', host, content, piece, lease });
     for (const [piece, lease, fault] of failed) {
       loop.handle({ type: 'piece-failed', host, content, piece, lease, fault });
     }

@@ -22,6 +22,8 @@ export type AssignedPiece = {
   readonly lease: LeaseId;
   /** base64 sha256; absent = the manifest has it. */
   readonly digest?: string;
+  /** The supernode wants to hear when it is near its end. */
+  readonly near?: true;
 };
 
 export type TransferEvent = LinkEvent | PieceEvent | SourceEvent | OwnEvent;
@@ -64,6 +66,8 @@ export type PieceEvent =
       /** Duration of the transfer. */
       readonly millis: Millis;
     }
+  /** Most of it is here; once per attempt that asked for it. */
+  | { readonly type: 'piece-near'; readonly attempt: AttemptId }
   | { readonly type: 'piece-failed'; readonly attempt: AttemptId; readonly fault: FaultCode }
   /** Answers to `ask-parent`. */
   | {
@@ -105,12 +109,15 @@ export type TransferCommand =
       readonly digest?: string;
       /** The digest is what others say. */
       readonly hearsay?: true;
+      /** Say when most of it is here. */
+      readonly near?: true;
       /** No byte for this long ends the attempt with peer-stalled. */
       readonly stallMs: Millis;
     }
   /** The attempt's outcome does not matter any more. */
   | { readonly type: 'abort'; readonly attempt: AttemptId }
   | { readonly type: 'report-held'; readonly piece: PieceIndex; readonly lease: LeaseId; readonly millis: Millis }
+  | { readonly type: 'report-near'; readonly piece: PieceIndex; readonly lease: LeaseId }
   | { readonly type: 'report-failed'; readonly piece: PieceIndex; readonly lease: LeaseId; readonly fault: FaultCode }
   | { readonly type: 'report-lost'; readonly pieces: readonly PieceIndex[] }
   | { readonly type: 'report-window'; readonly window: PieceWindow | null; readonly whole?: true }

@@ -15,6 +15,8 @@ export type Attempt = {
   readonly digest: string | undefined;
   /** The digest is what other hosts say. */
   readonly hearsay: boolean;
+  /** Who gave the lease wants to hear when most of it is here. */
+  near: boolean;
   /** 0 = none, or void. */
   lease: LeaseId;
   running: boolean;
@@ -44,7 +46,7 @@ export class Fetches {
 
   add(piece: PieceIndex, parent: ParentAddress, lease: LeaseId, proof?: Proof): Attempt {
     const { digest, hearsay = false } = proof ?? {};
-    const attempt: Attempt = { id: ++this.#last, piece, parent, digest, hearsay, lease, running: false };
+    const attempt: Attempt = { id: ++this.#last, piece, parent, digest, hearsay, near: false, lease, running: false };
     this.#attempts.set(attempt.id, attempt);
     const parked = this.#unleased.has(piece) && lease !== 0;
     if (lease === 0) this.#markUnleased(attempt);
@@ -66,6 +68,10 @@ export class Fetches {
       return attempt;
     }
     return undefined;
+  }
+
+  get(id: AttemptId): Attempt | undefined {
+    return this.#attempts.get(id);
   }
 
   byLease(lease: LeaseId): Attempt | undefined {

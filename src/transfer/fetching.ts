@@ -126,6 +126,9 @@ export class Fetching {
       case 'piece-held':
         this.#held(event, now);
         break;
+      case 'piece-near':
+        this.#near(event.attempt);
+        break;
       case 'piece-failed':
         this.#failed(event.attempt, event.fault, now);
         break;
@@ -168,7 +171,7 @@ export class Fetching {
   #assigned(assignments: readonly AssignedPiece[]): void {
     const pieces = this.#pieces;
     if (pieces === undefined) return;
-    for (const { piece, parent, lease, digest } of assignments) {
+    for (const { piece, parent, lease, digest, near = false } of assignments) {
       if (this.#fetches.byLease(lease) !== undefined) continue;
       if (!pieces.valid(piece) || lease === 0 || (digest === undefined && !this.#hasManifest)) {
         this.#tell({ type: 'report-failed', piece, lease, fault: 'bad-message' });
@@ -178,7 +181,9 @@ export class Fetching {
         this.#parents.meet(parent);
         if (digest !== undefined) this.#claims.tell(piece, digest);
         const proof = digest === undefined ? undefined : { digest, hearsay: false };
-        pieces.begin(piece, this.#fetches.add(piece, parent, lease, proof).id);
+        const attempt = this.#fetches.add(piece, parent, lease, proof);
+        attempt.near = near;
+        pieces.begin(piece, attempt.id);
       }
     }
   }
@@ -207,6 +212,13 @@ export class Fetching {
     const lease = attempt?.lease ?? 0;
     if (!known || lease !== 0) this.#tell({ type: 'report-held', piece, lease, millis: lease === 0 ? 0 : millis });
     this.#hold(pieces, piece);
+  }
+
+  /** Of use at once or not at all. */
+  #near(id: AttemptId): void {
+    const attempt = this.#fetches.get(id);
+    if (attempt === undefined || attempt.lease === 0 || this.#reporting !== 'now') return;
+    this.#say({ type: 'report-near', piece: attempt.piece, lease: attempt.lease });
   }
 
   #failed(id: AttemptId, fault: FaultCode, now: Millis): void {
@@ -243,11 +255,11 @@ export class Fetching {
     for (;;) {
       const attempt = this.#fetches.next(this.#limits.requests);
       if (attempt === undefined) return;
-      const { id, piece, parent, digest, hearsay } = attempt;
+      const { id, piece, parent, digest, hearsay, near } = attempt;
       const stallMs = this.#parents.stallMs(parent.id, pieces.bytesOf(piece));
       this.#parents.started(parent.id);
       const proof = { ...(digest === undefined ? {} : { digest }), ...(hearsay ? { hearsay } : {}) };
-      this.#say({ type: 'fetch', attempt: id, piece, parent, stallMs, ...proof });
+      this.#say({ type: 'fetch', attempt: id, piece, parent, stallMs, ...proof, ...(near ? { near } : {}) });
     }
   }
 

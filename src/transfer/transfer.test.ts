@@ -271,3 +271,75 @@ describe('a transfer whose supernode is lost', () => {
     expect(driver.after(5_000)).toMatchObject([{ type: 'read-source', from: 0, end: null }]);
   });
 });
+
+describe('a supernode whose assignments all fail', () => {
+  const fail = (driver: Driver, lease: number) => {
+    driver.on({ type: 'assigned', pieces: [assignedOf(0, lease)] });
+    return driver.on({ type: 'piece-failed', attempt: lease, fault: 'peer-refused' });
+  };
+
+  it('is of no use after a while: the source is read', () => {
+    const driver = Driver.fetching(2);
+    for (let lease = 1; lease <= 20; lease++) {
+      driver.after(999);
+      expect(typesOf(fail(driver, lease))).toEqual(['report-failed']);
+    }
+    driver.after(2_000);
+    expect(typesOf(fail(driver, 21))).toContain('leave');
+    expect(typesOf(driver.after(1_000))).toContain('read-source');
+  });
+
+  it('ends the download where the source is forbidden, and says what to look at', () => {
+    const driver = Driver.fetching(2, { backToSource: false });
+    for (let lease = 1; lease <= 11; lease++) {
+      driver.after(2_000);
+      fail(driver, lease);
+    }
+    const fault = { code: 'supernode-unreachable', message: expect.stringContaining('download port') as string };
+    expect(driver.said.at(-1)).toMatchObject({ type: 'fail', fault });
+  });
+
+  it('is of use as long as pieces come now and then, or when few attempts failed', () => {
+    const driver = Driver.fetching(9);
+    for (let lease = 1; lease <= 40; lease += 2) {
+      driver.after(9_000);
+      fail(driver, lease);
+      driver.on({ type: 'assigned', pieces: [assignedOf(1 + ((lease / 2) | 0), lease + 1)] });
+      if (lease % 4 === 1)
+        driver.on({ type: 'piece-held', attempt: lease + 1, piece: 1 + ((lease / 2) | 0), millis: 1 });
+      if (driver.transfer.phase !== 'fetching') break;
+    }
+    expect(typesOf(driver.said)).not.toContain('read-source');
+    const patient = Driver.fetching(2);
+    for (let lease = 1; lease <= 4; lease++) {
+      patient.after(20_000);
+      fail(patient, lease);
+    }
+    expect(patient.transfer.phase).toBe('fetching');
+  });
+});
+
+describe('an assignment that is to be told when it is near its end', () => {
+  it('asks its fetch to say so, and tells the supernode that gave the lease', () => {
+    const driver = Driver.fetching(2);
+    const pieces = [{ ...assignedOf(0, 7), near: true as const }, assignedOf(1, 8)];
+    const [first, second] = driver.on({ type: 'assigned', pieces });
+    expect([first, second]).toMatchObject([
+      { type: 'fetch', piece: 0, near: true },
+      { type: 'fetch', piece: 1 },
+    ]);
+    expect(second).not.toHaveProperty('near');
+    expect(driver.on({ type: 'piece-near', attempt: 1 })).toEqual([{ type: 'report-near', piece: 0, lease: 7 }]);
+    driver.on({ type: 'piece-held', attempt: 1, piece: 0, millis: 1 });
+    expect(driver.on({ type: 'piece-near', attempt: 1 })).toEqual([]);
+  });
+
+  it('tells nobody when the session that gave it is lost', () => {
+    const driver = Driver.fetching(2);
+    driver.on({ type: 'assigned', pieces: [{ ...assignedOf(0, 7), near: true }] });
+    driver.on({ type: 'session-lost' });
+    expect(driver.on({ type: 'piece-near', attempt: 1 })).toEqual([]);
+    driver.on({ type: 'session-back' });
+    expect(typesOf(driver.on({ type: 'piece-near', attempt: 1 }))).toEqual([]);
+  });
+});
