@@ -122,8 +122,10 @@ async function judged({ cases, asked, flatWithin }: Preset): Promise<boolean> {
   const only = values.sizes?.split(',').map(Number);
   const ratios = new Map<number, number[]>();
   let all = true;
-  for (const rest of cases) {
-    if (only !== undefined && !only.includes(rest.mib)) continue;
+  const chosen = cases.filter(({ mib }) => only === undefined || only.includes(mib));
+  if (chosen.length === 0)
+    throw new Error(`the preset has no such size: ${[...new Set(cases.map(({ mib }) => mib))].join(', ')}`);
+  for (const rest of chosen) {
     const results = await runAll({ ...rest, system, warmMib, timeoutSeconds: Number(values.timeout) });
     all = judge(asked(rest), results) && all;
     const good = results.filter((result) => result.ok);
