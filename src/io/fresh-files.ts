@@ -74,7 +74,7 @@ export class FreshFiles {
     await this.#sweep;
     await this.#writing;
     const making = [...this.#folders.values()].some((files) => files > 0);
-    if (this.#folders.size > 0 && !making) await this.#tidily(removeFile(this.#ledger));
+    if (!making) await this.#tidily(removeFile(this.#ledger));
   }
 
   async #enter(folder: string): Promise<void> {

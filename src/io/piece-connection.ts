@@ -207,6 +207,8 @@ export class PieceConnection {
     if (left > 0 && left <= this.#nearAt) {
       this.#nearAt = 0;
       this.#job?.near?.();
+      // Who hears it may have given the piece up.
+      if (this.#job === undefined) return;
     }
     if (left === 0) this.#finish();
     else if (pace !== undefined) {
