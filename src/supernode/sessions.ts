@@ -18,7 +18,7 @@ import type { HostFetches } from './host-fetches.ts';
 import { type HostRecord, type Hosts, heldOf } from './hosts.ts';
 import { BEAT_MS, HELLO_TIMEOUT_MS, MAX_INVENTORY, MAX_OPEN_PER_HOST } from './limits.ts';
 import type { SwarmLoop } from './swarm-loop.ts';
-import type { Swarms } from './swarms.ts';
+import type { ReportMessage, Swarms } from './swarms.ts';
 import type { Traffic } from './traffic.ts';
 
 export type SessionParts = {
@@ -37,7 +37,6 @@ export type SessionParts = {
 };
 
 type OpenMessage = Extract<HostMessage, { type: 'open' }>;
-type ReportMessage = Extract<HostMessage, { type: 'report' }>;
 
 export class HostConversation implements SessionReceiver<HostMessage> {
   readonly #session: Session<SupernodeMessage>;

@@ -32,7 +32,7 @@ export type SwarmsParts = {
 
 /** How much of the content a host opens it for. */
 type Reader = { readonly window?: PieceWindow; readonly only?: 'window'; readonly give?: number };
-type ReportMessage = Extract<HostMessage, { type: 'report' }>;
+export type ReportMessage = Extract<HostMessage, { type: 'report' }>;
 
 export class Swarms implements CacheEvents {
   readonly #parts: SwarmsParts;
