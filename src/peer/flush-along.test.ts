@@ -84,3 +84,17 @@ test('what was there before is not waited for, a sync that fails keeps nothing f
   download.came(63);
   expect(download.syncs.length).toBe(2);
 });
+
+test('towards the end smaller parts are synced, so that little is left to the hand-over', async () => {
+  const download = new StandIn(64 * MIB);
+  flushAlong(download);
+  const synced: number[] = [];
+  for (let mib = 1; mib <= 64; mib++) {
+    const before = download.syncs.length;
+    download.came(mib);
+    if (download.syncs.length === before) continue;
+    synced.push(mib);
+    await download.synced();
+  }
+  expect(synced).toEqual([8, 16, 24, 32, 40, 48, 54, 58, 60, 62, 63]);
+});

@@ -12,9 +12,17 @@ const PARTS = 16;
 /** As much as a disk writes in about a second. */
 const MOST_BYTES = 256 * 1024 * 1024;
 
-/** Bytes that make the next sync worth while. */
-export function flushStep(length: number | null): number {
-  return Math.min(MOST_BYTES, Math.max(LEAST_BYTES, (length ?? 0) / PARTS));
+/** Towards the end even this little is, because somebody waits for what is not on the disk by then. */
+const LAST_BYTES = 1024 * 1024;
+
+/**
+ * Bytes that make the next sync worth while, of a content of `length` bytes (null: not known yet) of which `done` are here: half of what is
+ * left once that is less than the usual step. A handful of syncs more, and the last one has a megabyte or two to write.
+ */
+export function flushStep(length: number | null, done: number): number {
+  const usual = Math.min(MOST_BYTES, Math.max(LEAST_BYTES, (length ?? 0) / PARTS));
+  if (length === null || length <= usual) return usual;
+  return Math.min(usual, Math.max(LAST_BYTES, (length - done) / 2));
 }
 
 /** Until the returned function is called. What goes wrong shows again, and counts, at the hand-over. */
@@ -23,7 +31,7 @@ export function flushAlong(download: Pick<Download, 'onProgress' | 'flush' | 'pr
   let flushed = download.progress.done;
   let running = false;
   return download.onProgress(({ length, done }: DownloadProgress) => {
-    if (running || done === length || done - flushed < flushStep(length)) return;
+    if (running || done === length || done - flushed < flushStep(length, done)) return;
     running = true;
     flushed = done;
     const over = () => {
