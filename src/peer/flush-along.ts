@@ -19,7 +19,7 @@ const LAST_BYTES = 1024 * 1024;
  * Bytes that make the next sync worth while, of a content of `length` bytes (null: not known yet) of which `done` are here: half of what is
  * left once that is less than the usual step. A handful of syncs more, and the last one has a megabyte or two to write.
  */
-export function flushStep(length: number | null, done: number): number {
+function flushStep(length: number | null, done: number): number {
   const usual = Math.min(MOST_BYTES, Math.max(LEAST_BYTES, (length ?? 0) / PARTS));
   if (length === null || length <= usual) return usual;
   return Math.min(usual, Math.max(LAST_BYTES, (length - done) / 2));
