@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readyNode } from './node-version.mjs';
 
-if (readyNode('dfget', import.meta.url)) {
+if (await readyNode('dfget', import.meta.url)) {
   const { main } = await import('../src/dfget/main.ts');
   const code = await main(process.argv.slice(2));
   // To take Node apart piece by piece before the process ends would cost a command some milliseconds. What a reader

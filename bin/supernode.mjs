@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readyNode } from './node-version.mjs';
 
-if (readyNode('supernode', import.meta.url)) {
+if (await readyNode('supernode', import.meta.url)) {
   const { main } = await import('../src/supernode/main.ts');
   await main(process.argv.slice(2));
 }

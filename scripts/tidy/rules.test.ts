@@ -29,6 +29,11 @@ describe('the import table', () => {
     expect(walls.get('sim')?.except).toEqual(new Set(['main.ts']));
   });
 
+  it('sees a module of Node that is taken without an import', () => {
+    const text = `const { spawn } = process.getBuiltinModule('node:child_process');`;
+    expect(problems({ 'src/dfget/a.ts': text })).toEqual(['src/dfget/a.ts: dfget may not import node:child_process']);
+  });
+
   it('lets a folder import what its row names', () => {
     expect(problems({ 'src/scheduler/a.ts': `import type { B } from '../base/b.ts';\n` })).toEqual([]);
   });
@@ -127,5 +132,7 @@ describe('the rest', () => {
     expect(entry(`const load = () => import('../io/config.ts');`)).toEqual([]);
     expect(entry(`import type { Config } from '../io/config.ts';`)).toEqual([]);
     expect(entry(`import { type Config } from '../io/config.ts';`)).toHaveLength(1);
+    expect(entry(`import { join } from 'node:path';`)[0]).toContain('process.getBuiltinModule');
+    expect(entry(`const { join } = process.getBuiltinModule('node:path');`)).toEqual([]);
   });
 });

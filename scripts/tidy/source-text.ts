@@ -52,7 +52,7 @@ function closing(text: string, from: number, quote: string): number {
 
 const FROM = /\b(?:import|export)(\s+type\b)?(?:\s*[\w*$][\w\s*,$]*|\s*)(\{[^{}]*\})?\s*from\s*['"]([^'"\n]+)['"]/g;
 const BARE = /(?:^|;|\n)\s*import\s*['"]([^'"\n]+)['"]/g;
-const DYNAMIC = /\bimport\s*\(\s*['"]([^'"\n]+)['"]/g;
+const DYNAMIC = /\b(?:import|process\.getBuiltinModule)\s*\(\s*['"]([^'"\n]+)['"]/g;
 
 function importsOf(uncommented: string): Import[] {
   const found: Import[] = [];

@@ -3,9 +3,11 @@
  * connection and needs no framing, and the command is spared node:http, which takes longer to load than all the rest of
  * dfget (25 of 50 ms on Node 26).
  */
-import { createConnection, type Socket } from 'node:net';
-import { join } from 'node:path';
+import type { Socket } from 'node:net';
 import { Fault, type FaultValue, isFaultCode } from '../protocol/faults.ts';
+
+const { createConnection } = process.getBuiltinModule('node:net');
+const { join } = process.getBuiltinModule('node:path');
 
 const NOBODY_THERE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED']);
 const MAX_HEAD_BYTES = 16 * 1024;

@@ -1,7 +1,8 @@
 /** The agent's home: the flag, else `workHome` of the properties, else a folder of the user's own. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { Fault } from '../protocol/faults.ts';
+
+const { existsSync, readFileSync } = process.getBuiltinModule('node:fs');
+const { join, resolve } = process.getBuiltinModule('node:path');
 
 export const DEFAULT_CONFIG = '/etc/dragonfly/dfget.yml';
 

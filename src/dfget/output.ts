@@ -2,10 +2,12 @@
  * Where the content will appear. Everything that can be known before a byte moves is checked here, so that a download
  * does not fail at its end for a reason that stood at its beginning.
  */
-import { accessSync, constants, realpathSync, rmdirSync, type Stats, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import type { Stats } from 'node:fs';
 import { makeFolders } from '../io/folders.ts';
 import { Fault } from '../protocol/faults.ts';
+
+const { accessSync, constants, realpathSync, rmdirSync, statSync } = process.getBuiltinModule('node:fs');
+const { basename, dirname, join, resolve } = process.getBuiltinModule('node:path');
 
 export type Output = {
   /** Absolute; symbolic links resolved, so that the content replaces what a link names and not the link. */

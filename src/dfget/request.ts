@@ -1,11 +1,12 @@
 /** What the flags say about every file that one command downloads, as the agent wants it. */
-import { readFileSync } from 'node:fs';
 import type { AgentDownloadRequest } from '../peer/engine.ts';
 import { Fault } from '../protocol/faults.ts';
 import type { TaskSpec } from '../protocol/task.ts';
 import { type DownloadFlags, filterOf, headersOf, listOf, nodesOf, patternOf } from './flags.ts';
 import type { OwnSpec } from './own-spec.ts';
 import type { Wanted } from './wanted.ts';
+
+const { readFileSync } = process.getBuiltinModule('node:fs');
 
 /** All but which file, and where to. */
 export type SharedRequest = Omit<AgentDownloadRequest, 'output' | 'spec'> & {

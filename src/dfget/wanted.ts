@@ -2,10 +2,11 @@
  * Which files one command asks for: `-u` with its `-o`, several such pairs, or the lines of `--input-file`. All of it is
  * checked before the first one starts: a list with a mistake in it downloads nothing.
  */
-import { readFileSync } from 'node:fs';
 import { Fault } from '../protocol/faults.ts';
 import type { Digest } from '../protocol/task.ts';
 import { type DownloadFlags, digestOf, urlOf } from './flags.ts';
+
+const { readFileSync } = process.getBuiltinModule('node:fs');
 
 export type Wanted = {
   readonly url: URL;

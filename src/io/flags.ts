@@ -2,9 +2,10 @@
  * Command line flags from a table: the table decides what is accepted, how it is read and what --help says, so the three
  * cannot differ. Everything that does not fit is a Fault 'usage' that names the flag and what it wants.
  */
-import { parseArgs } from 'node:util';
 import { parseDuration, parseRate } from '../base/units.ts';
 import { Fault } from '../protocol/faults.ts';
+
+const { parseArgs } = process.getBuiltinModule('node:util');
 
 export type FlagKind = 'text' | 'list' | 'boolean' | 'size' | 'duration' | 'integer';
 

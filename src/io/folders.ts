@@ -2,8 +2,8 @@
  * Makes a folder and those above it. Not `recursive` of node:fs: Node 26 tries for ever where a file system lets nobody
  * make a folder (/proc). Synchronous, because it is a few system calls, once per home or output.
  */
-import { mkdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+const { mkdirSync, statSync } = process.getBuiltinModule('node:fs');
+const { dirname } = process.getBuiltinModule('node:path');
 
 /** Returns the first folder that had to be made. Throws the system's error. */
 export function makeFolders(path: string, mode?: number): string | undefined {
