@@ -14,7 +14,8 @@ const FLIGHT_ROOM = 1.25;
  */
 export function parentWindow(lines: Lines, line: number, pieceSize: number, limits: Limits): number {
   const roundMs = lines.roundMs(line);
-  if (Number.isNaN(roundMs)) return limits.firstWindowPieces * pieceSize;
+  // Of the pieces that go along with an assignment nobody says that they are near their end, and the first that a seed gives are such.
+  if (Number.isNaN(roundMs)) return (limits.firstWindowPieces + (lines.told(line) ? 0 : lines.extra(line))) * pieceSize;
   const rate = lines.rate(line);
   const rounds = roundsPerPiece(roundMs, rate, pieceSize, limits);
   if (rounds < limits.calmShare && lines.told(line)) return pieceSize;

@@ -127,6 +127,25 @@ describe('windows', () => {
     expect(asks(learnt)).toBe(true);
   });
 
+  it('begin anew after a pause: what a round took in a busy time would have the first holder of a piece send it to all', () => {
+    const lines = line(400);
+    lines.carried(LINE, MB, 1_000);
+    lines.busy(LINE, 1_900);
+    expect(parentWindow(lines, LINE, MB, DEFAULT_LIMITS)).toBeGreaterThan(3 * MB);
+    lines.busy(LINE, 2_100);
+    expect(lines.roundMs(LINE)).toBeNaN();
+    expect(lines.flightMs(LINE)).toBeNaN();
+    expect(parentWindow(lines, LINE, MB, DEFAULT_LIMITS)).toBe(MB);
+  });
+
+  it('have some more at a seed from its first piece on, unless its rate was told', () => {
+    const lines = opened();
+    lines.setExtra(LINE, 2);
+    expect(parentWindow(lines, LINE, MB, DEFAULT_LIMITS)).toBe(3 * MB);
+    lines.configure(LINE, 10 * MB);
+    expect(parentWindow(lines, LINE, MB, DEFAULT_LIMITS)).toBe(MB);
+  });
+
   it('have more at a seed, and an upper end', () => {
     const lines = line(20);
     const before = parentWindow(lines, LINE, MB, DEFAULT_LIMITS);

@@ -16,6 +16,8 @@ const LONG_SAMPLE_PIECES = 4;
 const LONG_SAMPLE_MS = 1000;
 /** A link without transfers for longer was idle. */
 const GAP_MS = 20;
+/** After a longer one, what a control round took is forgotten: it was that of a busy time, or of hosts that were all just starting. */
+const ROUND_KEPT_MS = 1_000;
 /** Samples of a busy link after which the best of the time before is forgotten. */
 const EPOCH_SAMPLES = 16;
 /** A limit that is known is believed unless the link shows less than this share of it. */
@@ -138,7 +140,11 @@ export class Lines {
   /** A transfer begins while there is no other. */
   busy(line: number, now: Millis): void {
     const row = line << ROW_BITS;
-    if (Math.abs(now - (this.#rows[row + AT] ?? 0)) > GAP_MS) this.#restart(row, now);
+    const gap = Math.abs(now - (this.#rows[row + AT] ?? 0));
+    if (gap > GAP_MS) this.#restart(row, now);
+    if (gap <= ROUND_KEPT_MS) return;
+    this.#rows[row + ROUND] = Number.NaN;
+    this.#rows[row + FLIGHT] = Number.NaN;
   }
 
   /** As much as the window allows is outstanding: the sample is what the link can do. */

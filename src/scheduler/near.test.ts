@@ -16,7 +16,7 @@ function outstanding(lab: SchedulerLab, host: string) {
 }
 
 test('a transfer that is near its end makes room for the next one at both ends, once', () => {
-  const lab = new SchedulerLab(['a'], 64, { firstWindowPieces: 2 });
+  const lab = new SchedulerLab(['a'], 64, { firstWindowPieces: 2, seedExtraPieces: 0 });
   expect(lab.assigns().map(({ near }) => near)).toEqual([true, true]);
   expect(outstanding(lab, 'seed').up).toBe(2);
   lab.near(lab.assign(0));
@@ -33,7 +33,7 @@ test('a transfer that is near its end makes room for the next one at both ends, 
 });
 
 test('one that fails after that gives nothing back twice, and its piece comes again', () => {
-  const lab = new SchedulerLab(['a'], 8, { firstWindowPieces: 2 });
+  const lab = new SchedulerLab(['a'], 8, { firstWindowPieces: 2, seedExtraPieces: 0 });
   const first = lab.assign(0);
   lab.near(first);
   lab.failed(first, 'peer-reset');
@@ -45,7 +45,7 @@ test('one that fails after that gives nothing back twice, and its piece comes ag
 });
 
 test('a child that calls everything near has no more than two windows on their way', () => {
-  const lab = new SchedulerLab(['a'], 512, { firstWindowPieces: 2 });
+  const lab = new SchedulerLab(['a'], 512, { firstWindowPieces: 2, seedExtraPieces: 0 });
   for (let at = 0; at < lab.assigns().length && at < 400; at++) lab.near(lab.assign(at));
   expect(lab.assigns().length).toBeLessThanOrEqual(9);
 });
